@@ -1,0 +1,1 @@
+"""waybill: an event-driven sync worker."""

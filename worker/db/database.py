@@ -1,0 +1,99 @@
+"""The engine and the transaction scope: one schema on SQLite (embedded) and PostgreSQL (several processes)."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from worker.clock import Clock
+from worker.db.types import Instant
+from worker.errors import DatabaseUnavailable
+
+# How long a writer waits for another process (a command beside the daemon), in seconds.
+BUSY_SECONDS = 30
+# Threads of one process: actors, relay, scheduler, web, each with room for one nested read.
+POOL_SIZE = 40
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    # BEGIN is ours (see `_begin`): the driver's own would start writers as readers and let them fail in the middle.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    reading = connection.get_execution_options().get("waybill_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+class Database:
+    """Where the truth is kept. `write()` and `read()` are the only ways in."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.url = sa.engine.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._clock = clock
+        options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads, "pool_size": POOL_SIZE}
+        if not self.is_sqlite:
+            options["pool_pre_ping"] = True
+        self.engine = sa.create_engine(self.url, **options)
+        # One writer at a time is SQLite's nature; waiting on a lock is fair and quick where its own polling is neither.
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+        if self.is_sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin)
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A durable transaction: committed when the block ends, rolled back when it raises.
+
+        Raises DatabaseUnavailable when the database cannot be reached or written.
+        """
+        with self._writer, _translated(self.url), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A consistent view that changes nothing."""
+        with _translated(self.url), self.engine.connect() as plain:
+            connection = plain.execution_options(waybill_reading=True)
+            with connection.begin():
+                yield connection
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The database's own time, by which leases and budgets go: several machines have several clocks.
+
+        On SQLite there is one machine, and its clock is the database's.
+        """
+        if self.is_sqlite:
+            return self._clock.now()
+        micros = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
+        return connection.execute(sa.select(sa.type_coerce(micros, Instant))).scalar_one()
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated(url: sa.URL) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable(url.render_as_string(hide_password=True), str(error.orig)) from error
+
+
+def for_update(statement: sa.Select[Any]) -> sa.Select[Any]:
+    """Lock the selected rows until the transaction ends (SQLite, whose writers are alone, ignores it)."""
+    return statement.with_for_update()

@@ -1,0 +1,41 @@
+"""The worker's own few errors. What a remote system does wrong is in `connectors.errors`."""
+
+
+class WaybillError(Exception):
+    """Root of the errors that the command line shows as one sentence."""
+
+    exit_status = 4
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class UsageError(WaybillError):
+    """Bad input or configuration: the sentence names the field and the remedy; nothing was changed."""
+
+    exit_status = 2
+
+
+class NotReady(WaybillError):
+    """The environment does not allow it now (another daemon, a database of another registry)."""
+
+    exit_status = 2
+
+
+class DatabaseUnavailable(WaybillError):
+    """The database cannot be reached, read or written."""
+
+    exit_status = 4
+
+    def __init__(self, where: str, why: str) -> None:
+        first_line = why.strip().splitlines()[0] if why.strip() else "no reason given"
+        super().__init__(f"The database {where} cannot be used: {first_line}.")
+
+
+class LostClaim(Exception):
+    """Somebody else holds this task now: what we did about it must not be committed."""
+
+
+class BrokenInvariant(Exception):
+    """Something that must never be true is true; firing freezes."""

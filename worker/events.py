@@ -1,0 +1,133 @@
+"""The vocabulary: event types, subjects, order keys and how an event's id is made. Imports nothing of ours.
+
+An event is an immutable fact in the past tense. `docs/events.md` lists them.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """CloudEvents `type` of everything that can be in the log."""
+
+    DELIVERY_APPEARED = "waybill.delivery.appeared"
+    DELIVERY_CHANGED = "waybill.delivery.changed"
+    DELIVERY_VANISHED = "waybill.delivery.vanished"
+    DELIVERY_RETURNED = "waybill.delivery.returned"
+    RECORD_SET_ASIDE = "waybill.record.set_aside"
+    ORDER_COMPLETED = "waybill.order.completed"
+    ORDER_REOPENED = "waybill.order.reopened"
+    ORDER_BLOCKED = "waybill.order.blocked"
+    ORDER_CANCELLED = "waybill.order.cancelled"
+    ORDER_LATE_SIBLING = "waybill.order.late_sibling"
+    FIRING_CHANGED = "waybill.firing.changed"
+    COVERAGE_HOLE = "waybill.coverage.hole"
+    COVERAGE_REOPENED = "waybill.coverage.reopened"
+    ACCOUNT_STOPPED = "waybill.account.stopped"
+    ACCOUNT_RECOVERED = "waybill.account.recovered"
+    CREDITS_FROZEN = "waybill.credits.frozen"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OrderKey:
+    """An order: the deliveries of one account and customer that share a purchase order number, byte for byte."""
+
+    account: str
+    customer_id: int
+    purchase_order: str
+
+    @property
+    def subject(self) -> str:
+        """The event subject of this order."""
+        return f"orders/{self.customer_id}/{self.purchase_order}"
+
+    @property
+    def text(self) -> str:
+        """The whole key as one string, from which `parse` makes it again: a task's subject."""
+        return f"{self.account}|{self.customer_id}|{self.purchase_order}"
+
+    @classmethod
+    def parse(cls, text: str) -> "OrderKey":
+        """The key that `text` was made from. Raises ValueError for anything else."""
+        account, customer_id, purchase_order = text.split("|", 2)
+        return cls(account, int(customer_id), purchase_order)
+
+
+def account_source(account: str) -> str:
+    """The CloudEvents `source` of everything read from an account."""
+    return f"/accounts/{account}"
+
+
+def delivery_subject(delivery_id: int) -> str:
+    """The event subject of a delivery; its source names the account."""
+    return f"deliveries/{delivery_id}"
+
+
+def firing_subject(key: OrderKey, ordinal: int) -> str:
+    """The event subject of a firing."""
+    return f"firings/{key.customer_id}/{key.purchase_order}/{ordinal}"
+
+
+REGISTRY_SOURCE = "/registry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """A fact about to be appended; the log gives it its sequence and its id.
+
+    `fingerprint` is what makes this fact this fact (a delivery's content hash, a state change): the same fact read
+    again after the database was lost gets the same id, so that a receiver drops the repeat.
+    """
+
+    source: str
+    subject: str
+    type: EventType
+    time: datetime
+    fingerprint: str
+    data: Mapping[str, object] = field(default_factory=dict)
+    # The orders concerned: a delivery whose number changed concerns the one it left and the one it joined.
+    orders: tuple[OrderKey, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact as it stands in the log."""
+
+    id: str
+    source: str
+    subject: str
+    type: str
+    sequence: int
+    time: datetime
+    data: Mapping[str, object]
+
+    def cloud_event(self) -> dict[str, object]:
+        """This event as a CloudEvents 1.0 JSON object (the `sequence` extension is a sortable decimal string)."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "sequence": f"{self.sequence:016d}",
+            "data": dict(self.data),
+        }
+
+
+def event_id(draft: EventDraft, occurrence: int) -> str:
+    """The deterministic id: a hash over source, subject, type, fingerprint and which occurrence of that fact it is."""
+    text = "\x1f".join((draft.source, draft.subject, draft.type, draft.fingerprint, str(occurrence)))
+    return "evt_" + hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def next_sequence(previous: int, time: datetime) -> int:
+    """One more than the last, or the fact's own time in milliseconds where that is later.
+
+    Taken from the time so that a database that was lost and read anew goes on above what receivers saw before.
+    """
+    return max(previous + 1, int(time.timestamp() * 1000))

@@ -1,0 +1,1 @@
+"""The migration history, one for SQLite and PostgreSQL."""

@@ -1,0 +1,89 @@
+"""The states of orders, firings, tasks and coverage, and the changes that are allowed.
+
+`FIRING_CHANGES` is the one statement of what a firing may do; the migration writes it into the database, whose trigger
+refuses anything else, and `docs/states.md` explains each arrow (DESIGN §6).
+"""
+
+from enum import StrEnum
+
+
+class OrderState(StrEnum):
+    """Where an order stands (DESIGN §5)."""
+
+    OPEN = "open"  # a delivery is still on its way, or fewer have come than expected
+    BLOCKED = "blocked"  # something about a delivery needs attention; the reason says what
+    SETTLING = "settling"  # all completed; quiet time or the reading at the source is not over
+    COMPLETE = "complete"  # complete, read at the source, linked
+    UNLINKED = "unlinked"  # complete, but no link says what it is paid with
+    CANCELLED = "cancelled"  # every delivery was cancelled
+
+
+class FiringState(StrEnum):
+    """Where a firing stands (DESIGN §6)."""
+
+    HELD = "held"  # something is missing; nothing was sent
+    PLANNED = "planned"  # would be sent, waits for the mode or a person
+    ARMED = "armed"  # may be sent
+    SENDING = "sending"  # frozen and committed; a request may be on its way
+    AMBIGUOUS = "ambiguous"  # a request may have taken effect; being reconciled
+    ABSENT = "absent"  # proved that no request took effect
+    NEEDS_PERSON = "needs_person"  # the readings leave a doubt
+    CONFIRMED = "confirmed"  # the registry has it; for ever
+    REFUSED = "refused"  # the registry said no and nothing took effect
+    WITHDRAWN = "withdrawn"  # the order re-opened before anything was sent
+    ABANDONED = "abandoned"  # a person gave it up; for ever
+
+
+_S = FiringState
+
+FIRING_CHANGES: frozenset[tuple[FiringState, FiringState]] = frozenset(
+    {
+        (_S.PLANNED, _S.HELD),
+        (_S.ARMED, _S.HELD),
+        (_S.HELD, _S.PLANNED),
+        (_S.PLANNED, _S.ARMED),
+        (_S.ARMED, _S.PLANNED),
+        (_S.PLANNED, _S.WITHDRAWN),
+        (_S.HELD, _S.WITHDRAWN),
+        (_S.ARMED, _S.WITHDRAWN),
+        (_S.WITHDRAWN, _S.PLANNED),
+        (_S.ARMED, _S.SENDING),
+        (_S.SENDING, _S.ARMED),
+        (_S.SENDING, _S.AMBIGUOUS),
+        (_S.AMBIGUOUS, _S.ABSENT),
+        (_S.AMBIGUOUS, _S.NEEDS_PERSON),
+        (_S.ABSENT, _S.SENDING),
+        (_S.ABSENT, _S.PLANNED),
+        (_S.ABSENT, _S.REFUSED),
+        (_S.ABSENT, _S.NEEDS_PERSON),
+        (_S.REFUSED, _S.PLANNED),
+        (_S.NEEDS_PERSON, _S.ABSENT),
+        (_S.NEEDS_PERSON, _S.ABANDONED),
+    }
+    # Found at the registry by its marker, or told by an answer that came late: true from wherever we stood.
+    | {(state, _S.CONFIRMED) for state in FiringState if state not in {_S.CONFIRMED, _S.ABANDONED}}
+)
+
+# Ended: no worker looks at these again.
+ENDED = frozenset({_S.CONFIRMED, _S.ABANDONED})
+# Frozen and not yet confirmed, refused or abandoned: reserves its kilograms and its pins.
+UNRESOLVED = frozenset({_S.SENDING, _S.AMBIGUOUS, _S.ABSENT, _S.NEEDS_PERSON})
+# Nothing was ever sent: the order may still take it back.
+UNSENT = frozenset({_S.HELD, _S.PLANNED, _S.ARMED})
+
+
+class TaskState(StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"  # open: to be done when due
+    RUNNING = "running"  # claimed, with a token and a lease
+    DONE = "done"  # closed by the transaction that did its work
+    DISCARDED = "discarded"  # a dead letter: given up, until a person retries or drops it
+
+
+class CoverageState(StrEnum):
+    """What is known of a span of source time (DESIGN §1)."""
+
+    CERTIFIED = "certified"
+    PENDING = "pending"
+    HOLE = "hole"

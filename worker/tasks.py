@@ -1,0 +1,290 @@
+"""Tasks: one subscriber's duty about one event, or one job asked for by hand. A row, done once.
+
+The broker only carries hints at which rows to look. A task is claimed with a token and a lease, its attempts are counted
+durably at the claim (a task that keeps killing its worker becomes a dead letter), and it stays open until the
+transaction that did its work closes it with that token.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.db import for_update
+from worker.db.tables import tasks
+from worker.errors import LostClaim
+from worker.states import TaskState
+
+# A message that nobody claimed is sent again after this long: longer than a busy worker's queue, shorter than the
+# minute within which a killed worker's work must be taken up. In seconds.
+RESEND_SECONDS = 30.0
+
+_OPEN = (TaskState.WAITING, TaskState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTask:
+    """A task to be added."""
+
+    kind: str
+    subject: str
+    event_id: str | None = None
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Tasks of one kind and subject that are ours until the lease ends."""
+
+    token: str
+    kind: str
+    subject: str
+    # Ids of every task this claim closes: one, or all open ones of the subject where the kind coalesces.
+    ids: tuple[str, ...]
+    event_id: str | None
+    payload: Mapping[str, Any]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindRule:
+    """How tasks of a kind are treated."""
+
+    # Claims before it becomes a dead letter.
+    max_attempts: int
+    # One look does the work of all open tasks of the subject.
+    coalesce: bool = False
+
+
+class Tasks:
+    """The rows of `tasks` and every change to them. Methods take the caller's transaction."""
+
+    def __init__(self, *, rules: Mapping[str, KindRule], identity: Callable[[], str]) -> None:
+        self._rules = rules
+        self._identity = identity
+
+    def add(self, connection: sa.Connection, new: Sequence[NewTask], now: datetime) -> list[str]:
+        """Add tasks, due now; returns their ids."""
+        if not new:
+            return []
+        rows = [
+            {
+                "id": self._identity(),
+                "kind": task.kind,
+                "subject": task.subject,
+                "event_id": task.event_id,
+                "payload": dict(task.payload),
+                "state": TaskState.WAITING,
+                "due_at": now,
+                "attempts": 0,
+                "created_at": now,
+            }
+            for task in new
+        ]
+        connection.execute(sa.insert(tasks), rows)
+        return [str(row["id"]) for row in rows]
+
+    def add_job(self, connection: sa.Connection, new: NewTask, now: datetime) -> str:
+        """Add a job unless one of its kind, subject and payload is waiting already; the id of whichever it is."""
+        waiting = connection.execute(
+            sa.select(tasks.c.id, tasks.c.payload).where(
+                tasks.c.kind == new.kind, tasks.c.subject == new.subject, tasks.c.state == TaskState.WAITING
+            )
+        )
+        for row in waiting:
+            if row.payload == dict(new.payload):
+                return str(row.id)
+        return self.add(connection, [new], now)[0]
+
+    def release_expired(self, connection: sa.Connection, now: datetime) -> int:
+        """Give back tasks whose worker let its lease run out; returns how many."""
+        result = connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.state == TaskState.RUNNING, tasks.c.lease_until < now)
+            .values(
+                state=TaskState.WAITING,
+                token=None,
+                owner=None,
+                lease_until=None,
+                sent_at=None,
+                error="its worker stopped",
+            )
+        )
+        return result.rowcount
+
+    def in_flight(self, connection: sa.Connection, now: datetime) -> int:
+        """How many tasks are running or in a message that may still be claimed."""
+        recently = now - timedelta(seconds=RESEND_SECONDS)
+        return connection.execute(
+            sa.select(sa.func.count())
+            .select_from(tasks)
+            .where(
+                sa.or_(
+                    tasks.c.state == TaskState.RUNNING,
+                    sa.and_(tasks.c.state == TaskState.WAITING, tasks.c.sent_at >= recently),
+                )
+            )
+        ).scalar_one()
+
+    def send_due(self, connection: sa.Connection, now: datetime, limit: int) -> list[tuple[str, str]]:
+        """Mark up to `limit` due tasks as sent and return them as (kind, id), oldest first.
+
+        Only the oldest open task of a kind and subject is ever sent: one event per subject is in flight.
+        """
+        older = tasks.alias("older")
+        blocked = (
+            sa.select(older.c.number)
+            .where(
+                older.c.kind == tasks.c.kind,
+                older.c.subject == tasks.c.subject,
+                older.c.state.in_(_OPEN),
+                older.c.number < tasks.c.number,
+            )
+            .exists()
+        )
+        recently = now - timedelta(seconds=RESEND_SECONDS)
+        due = connection.execute(
+            sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
+            .where(
+                tasks.c.state == TaskState.WAITING,
+                tasks.c.due_at <= now,
+                sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < recently),
+                ~blocked,
+            )
+            .order_by(tasks.c.due_at, tasks.c.number)
+            .limit(limit)
+        ).all()
+        if due:
+            connection.execute(
+                sa.update(tasks).where(tasks.c.number.in_([row.number for row in due])).values(sent_at=now)
+            )
+        return [(row.kind, row.id) for row in due]
+
+    def claim(
+        self, connection: sa.Connection, ids: Sequence[str], *, owner: str, now: datetime, lease_seconds: float
+    ) -> list[Claim]:
+        """Claim those of `ids` that are still waiting; counts the attempt. Tasks out of attempts become dead letters."""
+        rows = connection.execute(
+            for_update(
+                sa.select(tasks).where(tasks.c.id.in_(ids), tasks.c.state == TaskState.WAITING).order_by(tasks.c.number)
+            )
+        ).all()
+        claims = [self._claim_one(connection, row, owner, now, lease_seconds) for row in rows]
+        return [claim for claim in claims if claim is not None]
+
+    def _claim_one(
+        self, connection: sa.Connection, row: sa.Row[Any], owner: str, now: datetime, lease_seconds: float
+    ) -> Claim | None:
+        rule = self._rules[row.kind]
+        if row.attempts >= rule.max_attempts:
+            self._end(connection, [row.id], TaskState.DISCARDED, now, error=row.error)
+            return None
+        if self._somebody_is_at(connection, row):
+            return None
+        token = self._identity()
+        ids = self._same_subject(connection, row) if rule.coalesce else [row.id]
+        connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.id.in_(ids), tasks.c.state == TaskState.WAITING)
+            .values(
+                state=TaskState.RUNNING,
+                token=token,
+                owner=owner,
+                lease_until=now + timedelta(seconds=lease_seconds),
+                attempts=tasks.c.attempts + 1,
+            )
+        )
+        return Claim(
+            token=token,
+            kind=row.kind,
+            subject=row.subject,
+            ids=tuple(ids),
+            event_id=row.event_id,
+            payload=row.payload,
+            attempts=row.attempts + 1,
+        )
+
+    def _somebody_is_at(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
+        """Whether an older task of the subject is open, or any is running: then this one waits its turn."""
+        statement = sa.select(tasks.c.id).where(
+            tasks.c.kind == row.kind,
+            tasks.c.subject == row.subject,
+            sa.or_(
+                tasks.c.state == TaskState.RUNNING,
+                sa.and_(tasks.c.state == TaskState.WAITING, tasks.c.number < row.number),
+            ),
+        )
+        return connection.execute(statement.limit(1)).first() is not None
+
+    def _same_subject(self, connection: sa.Connection, row: sa.Row[Any]) -> list[str]:
+        statement = sa.select(tasks.c.id).where(
+            tasks.c.kind == row.kind, tasks.c.subject == row.subject, tasks.c.state == TaskState.WAITING
+        )
+        return [str(found) for found in connection.execute(for_update(statement)).scalars()]
+
+    def renew(self, connection: sa.Connection, tokens: Sequence[str], *, now: datetime, lease_seconds: float) -> None:
+        """Prolong the leases of work that goes on."""
+        connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.token.in_(tokens), tasks.c.state == TaskState.RUNNING)
+            .values(lease_until=now + timedelta(seconds=lease_seconds))
+        )
+
+    def close(
+        self, connection: sa.Connection, claim: Claim, now: datetime, result: Mapping[str, object] | None = None
+    ) -> None:
+        """Close the claimed tasks in the caller's transaction. Raises LostClaim if the token is no longer theirs."""
+        self._release(connection, claim, state=TaskState.DONE, ended_at=now, result=result, error=None)
+
+    def postpone(
+        self, connection: sa.Connection, claim: Claim, until: datetime, error: str | None, *, counted: bool = True
+    ) -> None:
+        """Put the claimed tasks back until then. `counted=False` takes the attempt back: nothing went wrong."""
+        attempts = tasks.c.attempts if counted else tasks.c.attempts - 1
+        self._release(
+            connection, claim, state=TaskState.WAITING, due_at=until, error=error, attempts=attempts, sent_at=None
+        )
+
+    def discard(self, connection: sa.Connection, claim: Claim, now: datetime, error: str) -> None:
+        """Make the claimed tasks dead letters."""
+        self._release(connection, claim, state=TaskState.DISCARDED, ended_at=now, error=error)
+
+    def _release(self, connection: sa.Connection, claim: Claim, **values: object) -> None:
+        result = connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.token == claim.token, tasks.c.state == TaskState.RUNNING)
+            .values(token=None, owner=None, lease_until=None, **values)
+        )
+        if result.rowcount != len(claim.ids):
+            raise LostClaim(claim.kind, claim.subject)
+
+    def _end(
+        self, connection: sa.Connection, ids: Sequence[str], state: TaskState, now: datetime, error: str | None
+    ) -> None:
+        connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.id.in_(ids), tasks.c.state == TaskState.WAITING)
+            .values(state=state, ended_at=now, error=error or "gave up: out of attempts")
+        )
+
+    def retry_dead_letters(self, connection: sa.Connection, ids: Sequence[str] | None, now: datetime) -> int:
+        """Set dead letters (all, or those named) back to waiting with fresh attempts; returns how many."""
+        statement = sa.update(tasks).where(tasks.c.state == TaskState.DISCARDED)
+        if ids is not None:
+            statement = statement.where(tasks.c.id.in_(ids))
+        fresh = statement.values(state=TaskState.WAITING, due_at=now, attempts=0, sent_at=None, ended_at=None)
+        return connection.execute(fresh).rowcount
+
+    def drop_dead_letters(self, connection: sa.Connection, ids: Sequence[str], now: datetime) -> int:
+        """Close dead letters for good; returns how many."""
+        statement = sa.update(tasks).where(tasks.c.state == TaskState.DISCARDED, tasks.c.id.in_(ids))
+        return connection.execute(
+            statement.values(state=TaskState.DONE, ended_at=now, result={"dropped": True})
+        ).rowcount
+
+    def counts(self, connection: sa.Connection) -> dict[str, int]:
+        """How many tasks there are in each state."""
+        rows = connection.execute(sa.select(tasks.c.state, sa.func.count()).group_by(tasks.c.state))
+        return {str(state): int(count) for state, count in rows}

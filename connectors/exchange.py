@@ -1,0 +1,205 @@
+"""The exchange of one request for one answer: the only module that knows httpx.
+
+Whatever httpx raises ends here as one of our errors, with the cause kept.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import httpx
+
+from connectors.answer import Headers
+from connectors.errors import ConnectorError, Interrupted, Misconfigured, NotConnected, UnexpectedAnswer
+from connectors.policy import Timeouts
+from connectors.redaction import Redactor
+from connectors.wire import DeadlinePassedError, Wire
+
+# What each exception of httpx means; subclasses not named follow their nearest base (a test checks completeness).
+KINDS: Mapping[type[Exception], type[ConnectorError]] = MappingProxyType(
+    {
+        httpx.ConnectError: NotConnected,
+        httpx.ConnectTimeout: NotConnected,
+        httpx.PoolTimeout: NotConnected,
+        httpx.ProxyError: NotConnected,
+        httpx.ReadTimeout: Interrupted,
+        httpx.WriteTimeout: Interrupted,
+        httpx.ReadError: Interrupted,
+        httpx.WriteError: Interrupted,
+        httpx.CloseError: Interrupted,
+        httpx.RemoteProtocolError: Interrupted,
+        httpx.LocalProtocolError: Interrupted,
+        httpx.StreamError: Interrupted,
+        httpx.HTTPError: Interrupted,
+        httpx.DecodingError: UnexpectedAnswer,
+        httpx.TooManyRedirects: UnexpectedAnswer,
+        httpx.HTTPStatusError: UnexpectedAnswer,
+        httpx.CookieConflict: UnexpectedAnswer,
+        httpx.UnsupportedProtocol: Misconfigured,
+        httpx.InvalidURL: Misconfigured,
+    }
+)
+
+# The roots of everything httpx raises.
+FOREIGN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
+
+# Failures that happen while a connection is being made, never after it was used.
+CONNECTING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+_PHRASES: Mapping[type[ConnectorError], str] = MappingProxyType(
+    {
+        NotConnected: "no connection could be made",
+        Interrupted: "the answer is missing or incomplete",
+        UnexpectedAnswer: "the answer cannot be read",
+        Misconfigured: "the request could not be formed",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request: who asks whom for what."""
+
+    system: str
+    operation: str
+    method: str
+    url: str = field(repr=False)
+    params: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A complete answer as it came."""
+
+    status: int
+    headers: Headers
+    body: bytes = field(repr=False)
+
+
+class Exchange:
+    """Exchanges requests for answers, over pooled connections or over one made for a single write."""
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts,
+        max_body_bytes: int,
+        redactor: Redactor,
+        clock: Callable[[], float],
+    ) -> None:
+        """Open no connection; proxies and certificate authorities come from the usual environment variables."""
+        self._timeouts = timeouts
+        self._max_body_bytes = max_body_bytes
+        self._redactor = redactor
+        self._clock = clock
+        self._trust = httpx.create_ssl_context()
+        self._pool = _client(self._trust, timeouts)
+
+    def pooled(self, call: Call, *, seconds: float) -> Received:
+        """Return the answer within about `seconds`; raise one of the kinds in `KINDS`."""
+        deadline = self._clock() + seconds
+        try:
+            return self._perform(self._pool, call, deadline, {})
+        except FOREIGN as error:
+            raise self.translated(error, call) from error
+
+    def once(self, call: Call, wire: Wire, *, before_connect: Callable[[], None]) -> Received:
+        """Return the answer to a write sent at most once, on a connection of its own, within the wire's deadline.
+
+        Raises NotConnected only when provably nothing was sent, Interrupted for anything later;
+        what `before_connect` raises passes through untouched, and nothing was sent then.
+        """
+        limits = Timeouts(
+            connect=min(self._timeouts.connect, wire.remaining),
+            read=wire.remaining,
+            write=wire.remaining,
+            pool=wire.remaining,
+        )
+        with _client(self._trust, limits, keep_alive=0) as client:
+            before_connect()
+            try:
+                with wire.watched():
+                    return self._perform_whole(client, call, wire)
+            except DeadlinePassedError as error:
+                raise self._told(NotConnected, call, "the deadline passed before anything was sent") from error
+            except FOREIGN as error:
+                kind = NotConnected if isinstance(error, CONNECTING) and not wire.sent else Interrupted
+                raise self._told(kind, call, self._phrase(kind, error)) from error
+
+    def translated(self, error: Exception, call: Call) -> ConnectorError:
+        """Our error for one of httpx's."""
+        kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
+        return self._told(kind, call, self._phrase(kind, error))
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the pooled connections."""
+        self.close()
+
+    def _perform_whole(self, client: httpx.Client, call: Call, wire: Wire) -> Received:
+        if wire.remaining <= 0.0:
+            raise DeadlinePassedError
+        try:
+            received = self._perform(client, call, self._clock() + wire.remaining, {"trace": wire.trace})
+        except UnexpectedAnswer as error:
+            # A body beyond all bounds: the write happened or not, its answer says nothing usable.
+            raise self._told(Interrupted, call, error.detail) from error
+        if wire.cut:
+            # Our own cutting may look like the end of a body without a stated length.
+            raise self._told(Interrupted, call, "the answer was not complete at the deadline")
+        return received
+
+    def _perform(self, client: httpx.Client, call: Call, deadline: float, extensions: dict[str, object]) -> Received:
+        request = client.build_request(
+            call.method,
+            call.url,
+            params=list(call.params) if call.params else None,
+            headers=dict(call.headers),
+            content=call.body,
+            extensions=extensions,
+        )
+        response = client.send(request, stream=True, follow_redirects=False)
+        try:
+            body = self._body(response, call, deadline)
+        finally:
+            response.close()
+        return Received(status=response.status_code, headers=Headers(response.headers.multi_items()), body=body)
+
+    def _body(self, response: httpx.Response, call: Call, deadline: float) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > self._max_body_bytes:
+                limit = f"the answer (HTTP {response.status_code}) is larger than {self._max_body_bytes} bytes"
+                raise UnexpectedAnswer(call.system, call.operation, limit, status=response.status_code)
+            if self._clock() >= deadline:
+                raise self._told(Interrupted, call, "the answer was not complete in the time allowed")
+        return bytes(body)
+
+    def _phrase(self, kind: type[ConnectorError], error: Exception) -> str:
+        told = str(error).strip()
+        cause = f"{type(error).__name__}: {told}" if told else type(error).__name__
+        return f"{_PHRASES[kind]} ({cause})"
+
+    def _told(self, kind: type[ConnectorError], call: Call, detail: str) -> ConnectorError:
+        return kind(call.system, call.operation, self._redactor.text(detail))
+
+
+def _client(trust: ssl.SSLContext, timeouts: Timeouts, *, keep_alive: int | None = 20) -> httpx.Client:
+    limits = httpx.Limits(max_keepalive_connections=keep_alive)
+    timeout = httpx.Timeout(connect=timeouts.connect, read=timeouts.read, write=timeouts.write, pool=timeouts.pool)
+    # Retries of the transport would repeat a write behind our back, so there are none.
+    return httpx.Client(verify=trust, timeout=timeout, limits=limits, trust_env=True, follow_redirects=False)

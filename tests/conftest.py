@@ -1,0 +1,56 @@
+"""What every test may ask for: scratch databases, a Redis, both on real servers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import PostgresServer, RedisServer, ServiceMissingError, postgres, redis_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One real PostgreSQL a test process; `process` stops and starts it where it is our own."""
+    with postgres(os.environ) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    url = postgres_server.create()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of an SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'waybill.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database: the test runs once on SQLite and once on PostgreSQL."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_service(worker_id: str) -> Iterator[RedisServer]:
+    """One real Redis a test process; tests that need it are skipped where there is none."""
+    number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+    try:
+        with redis_server(os.environ, number=number) as server:
+            yield server
+    except ServiceMissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def redis_url(redis_service: RedisServer) -> str:
+    """The URL of an empty Redis database."""
+    redis_service.flush()
+    return redis_service.url

@@ -1,0 +1,200 @@
+"""The faults by name, as ``--faults`` takes them: each sets switches of one twin, or plants records in the story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from connectors.simulated.switches import PostFault
+
+# Share of requests: high enough that a rehearsal of some hundred requests meets every fault, low enough to make progress.
+RATE: Final = 0.03
+# Share of POSTs: there are far fewer of them than reads.
+POST_RATE: Final = 0.04
+NONE: Final = "none"
+ALL: Final = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A fault with the sentence ``--list-faults`` prints.
+
+    ``heals``: a careful client gets over it without a person, so it belongs to ``all``.
+    """
+
+    name: str
+    says: str
+    warehouse: Mapping[str, Any] = field(default_factory=dict)
+    registry: Mapping[str, Any] = field(default_factory=dict)
+    webhook: Mapping[str, Any] = field(default_factory=dict)
+    story: Mapping[str, int] = field(default_factory=dict)
+    heals: bool = True
+
+
+def _post(fault: PostFault, says: str, **more: Any) -> Fault:  # noqa: ANN401 - values of switches
+    name = f"registry-{fault.value.replace('_', '-')}"
+    return Fault(name=name, says=says, registry={"post_faults": {fault.value: POST_RATE}, **more})
+
+
+_WAREHOUSE: Final = (
+    Fault(
+        name="warehouse-errors", says="Some requests answer 500 or 503.", warehouse={"server_error": RATE}
+    ),
+    Fault(name="warehouse-resets", says="Some connections are reset before an answer.", warehouse={"reset": RATE}),
+    Fault(name="warehouse-truncated", says="Some bodies end in the middle.", warehouse={"truncated": RATE}),
+    Fault(name="warehouse-slow", says="Some answers take a second.", warehouse={"slow": RATE, "slow_seconds": 1.0}),
+    Fault(
+        name="warehouse-throttles",
+        says="Some requests get a 429, with Retry-After, although the limit was kept.",
+        warehouse={"throttled": RATE, "retry_after": True},
+    ),
+    Fault(
+        name="warehouse-shuffled",
+        says="Rows come in another order on every request.",
+        warehouse={"page_order": "shuffled"},
+    ),
+    Fault(
+        name="warehouse-newest-first",
+        says="Rows come by updatedAt, newest first, so that they move between pages.",
+        warehouse={"page_order": "updated_desc"},
+        heals=False,
+    ),
+    Fault(
+        name="warehouse-exclusive-ends",
+        says="A row exactly at updatedAtMin or updatedAtMax is not listed.",
+        warehouse={"min_inclusive": False, "max_inclusive": False},
+    ),
+    Fault(
+        name="warehouse-fractions", says="Stamps carry microseconds.", warehouse={"fraction_stamps": True}
+    ),
+    Fault(
+        name="warehouse-late",
+        says="A fifth of the changes become visible up to half a second after their stamp.",
+        warehouse={"visible_late_seconds": 0.5},
+    ),
+    Fault(name="warehouse-skew", says="The Date header is a second behind.", warehouse={"date_skew_seconds": -1.0}),
+    Fault(
+        name="warehouse-no-total", says="Lists carry no X-Total.", warehouse={"x_total": False}, heals=False
+    ),
+    Fault(
+        name="warehouse-filters-ignored",
+        says="The time filters are silently not understood.",
+        warehouse={"filters_ignored": True},
+        heals=False,
+    ),
+)
+
+_STORY: Final = (
+    Fault(name="bad-records", says="Some records do not parse.", story={"bad_records": 4}),
+    Fault(name="unknown-values", says="Some deliveries end in a status nobody documented.", story={"unknown_values": 2}),
+    Fault(name="deletions", says="Some deliveries without an order vanish.", story={"deletions": 3}),
+)
+
+_POSTS: Final = (
+    _post(PostFault.REFUSE_BEFORE_COMMIT, "Some POSTs answer 500 and nothing happened."),
+    _post(PostFault.DROP_BEFORE_COMMIT, "Some POSTs are reset and nothing happened."),
+    _post(PostFault.HANG_BEFORE_COMMIT, "Some POSTs get no answer and nothing happened.", hang_seconds=15.0),
+    _post(PostFault.COMMIT_THEN_DROP, "Some POSTs take effect, then the connection is reset."),
+    _post(PostFault.COMMIT_THEN_500, "Some POSTs take effect and answer 500."),
+    _post(PostFault.COMMIT_THEN_HANG, "Some POSTs take effect and get no answer.", hang_seconds=15.0),
+    _post(PostFault.COMMIT_LATE, "Some POSTs take effect after the client has gone.", late_commit_seconds=1.0),
+    _post(PostFault.THROTTLE_BEFORE_COMMIT, "Some POSTs answer 429 and nothing happened."),
+    _post(PostFault.THROTTLE_AFTER_COMMIT, "Some POSTs take effect and answer 429."),
+    _post(PostFault.BROKEN_JSON, "Some POSTs take effect and answer 200 with half a body."),
+    _post(PostFault.FEWER_KG_IN_BODY, "Some POSTs take effect and answer with fewer kilograms."),
+    _post(PostFault.OTHER_ORDER_IN_BODY, "Some POSTs take effect and answer with another order."),
+    _post(PostFault.GATEWAY_TWICE, "A gateway sends some POSTs twice; the client sees the second answer."),
+    _post(PostFault.FOREIGN_404, "Some POSTs answer a 404 page in HTML and nothing happened."),
+)
+
+_REGISTRY: Final = (
+    Fault(name="registry-read-errors", says="Some reads answer 500.", registry={"read_error": RATE}),
+    Fault(
+        name="registry-stale-reads",
+        says="Some reads show the state of a second ago.",
+        registry={"read_stale": RATE, "stale_seconds": 1.0},
+    ),
+    Fault(name="registry-partial-lists", says="Some pages leave rows out.", registry={"read_partial": RATE}),
+    Fault(
+        name="registry-list-lag",
+        says="A new credit delivery is missing from lists for a second.",
+        registry={"list_lag_seconds": 1.0},
+    ),
+    Fault(
+        name="registry-used-batches-accepted",
+        says="The same body delivers again when it is sent again.",
+        registry={"used_batches_refused": False},
+        heals=False,
+    ),
+    Fault(
+        name="registry-over-delivery-accepted",
+        says="More than the order's remaining kilograms is accepted.",
+        registry={"over_delivery_refused": False},
+    ),
+    Fault(
+        name="registry-partial-acceptance",
+        says="Only part of the kilograms is taken, with a 200.",
+        registry={"partial_acceptance": True},
+        heals=False,
+    ),
+    Fault(
+        name="registry-not-atomic",
+        says="A 422 about one batch still delivers the others.",
+        registry={"all_or_nothing": False},
+        heals=False,
+    ),
+)
+
+_WEBHOOK: Final = (
+    Fault(name="webhook-errors", says="Some messages get a 500.", webhook={"server_error": RATE}),
+    Fault(name="webhook-throttles", says="Some messages get a 429 with Retry-After.", webhook={"throttled": RATE}),
+    Fault(name="webhook-resets", says="Some connections are reset.", webhook={"reset": RATE}),
+    Fault(
+        name="webhook-hangs",
+        says="A few messages are taken but never answered.",
+        webhook={"hang": 0.001, "hang_seconds": 60.0},
+    ),
+    Fault(name="webhook-redirects", says="Some messages are redirected.", webhook={"redirect": RATE}, heals=False),
+    Fault(name="webhook-gone", says="Some messages get a 410.", webhook={"gone": RATE}, heals=False),
+)
+
+CATALOGUE: Final = {
+    fault.name: fault for fault in (*_WAREHOUSE, *_STORY, *_POSTS, *_REGISTRY, *_WEBHOOK)
+}
+
+
+class UnknownFaultError(ValueError):
+    """A fault nobody knows."""
+
+
+def chosen(text: str) -> tuple[Fault, ...]:
+    """Return the faults of a comma list, of ``none``, or of ``all``; raise :class:`UnknownFaultError`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == [ALL]:
+        return tuple(fault for fault in CATALOGUE.values() if fault.heals)
+    wanted = [name for name in names if name != NONE]
+    for name in wanted:
+        if name not in CATALOGUE:
+            sentence = f"There is no fault {name!r}; --list-faults prints those there are."
+            raise UnknownFaultError(sentence)
+    return tuple(CATALOGUE[name] for name in wanted)
+
+
+def merged(faults: Iterable[Fault], system: str) -> dict[str, Any]:
+    """Return the switches that ``faults`` set at ``system``: warehouse, registry, webhook or story."""
+    total: dict[str, Any] = {}
+    for fault in faults:
+        for name, value in getattr(fault, system).items():
+            if isinstance(value, Mapping):
+                total[name] = {**total.get(name, {}), **value}
+            else:
+                total[name] = value
+    return total
+
+
+def listing() -> str:
+    """Return one line per fault: its name, whether it belongs to ``all``, and its sentence."""
+    width = max(len(name) for name in CATALOGUE)
+    lines = [f"{name:<{width}}  {'all' if fault.heals else '   '}  {fault.says}" for name, fault in CATALOGUE.items()]
+    return "\n".join(lines)

@@ -1,0 +1,190 @@
+"""logistic.cloud over HTTP: addresses, keys, the limit, headers, problem details and faults."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
+from email.utils import format_datetime
+from http import HTTPStatus
+
+import orjson
+
+from connectors.simulated import warehouse_writes
+from connectors.simulated.http_server import Ending, LocalServer, Reply, Request, json_reply
+from connectors.simulated.rate import SlidingLimit
+from connectors.simulated.switches import Panel, WarehouseSwitches
+from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse_query import BadQueryError, parse_filter
+from connectors.simulated.warehouse_words import API_PATH, READ_SCOPE, WRITE_SCOPE, JsonObject
+from connectors.simulated.warehouse_writes import AbsentError, Errors, RefusedError
+
+_JSON = (("Content-Type", "application/json; charset=utf-8"),)
+# Seconds a spurious 429 asks to wait, where it says so at all: as long as a turn of the documented limit.
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(slots=True)
+class Traffic:
+    """How often the twin was asked, and how it answered."""
+
+    requests: int = 0
+    throttled: int = 0
+    faults: int = 0
+
+
+class WarehouseServer(LocalServer):
+    """Serves a :class:`Warehouse` to the holders of ``keys`` (key → scopes)."""
+
+    def __init__(
+        self, warehouse: Warehouse, *, keys: Mapping[str, Collection[str]], chance: random.Random, port: int = 0
+    ) -> None:
+        """Serve at ``port`` (0: any free one)."""
+        super().__init__(self.answer, port=port, base_path=API_PATH)
+        self.warehouse = warehouse
+        self.keys = dict(keys)
+        self.chance = chance
+        self.limit = SlidingLimit()
+        self.traffic = Traffic()
+
+    @property
+    def panel(self) -> Panel[WarehouseSwitches]:
+        """The switches in force."""
+        return self.warehouse.panel
+
+    def answer(self, request: Request) -> Reply:
+        """Answer one request, with the server's ``Date`` and whatever fault is drawn."""
+        self.traffic.requests += 1
+        date = self._date()
+        refusal = self._refusal(request)
+        reply = self._with_fault(request) if refusal is None else refusal
+        return replace(reply, headers=(*reply.headers, *date))
+
+    def _date(self) -> tuple[tuple[str, str], ...]:
+        switches = self.panel.now
+        moment = self.warehouse.clock.now().astimezone(UTC) + timedelta(seconds=switches.date_skew_seconds)
+        age = (("Age", str(switches.age_seconds)),) if switches.age_seconds else ()
+        return (("Date", format_datetime(moment, usegmt=True)), *age)
+
+    def _refusal(self, request: Request) -> Reply | None:
+        if request.path != API_PATH and not request.path.startswith(f"{API_PATH}/"):
+            return problem(HTTPStatus.NOT_FOUND, "The requested API version is not supported.")
+        key = request.headers.get("x-api-key", "")
+        if key not in self.keys:
+            return problem(HTTPStatus.UNAUTHORIZED, "The API key is missing or not valid.")
+        if not allowed_scopes(request.method) & set(self.keys[key]):
+            return problem(HTTPStatus.FORBIDDEN, "The API key does not have the required scope.")
+        return self._over_limit(key)
+
+    def _over_limit(self, key: str) -> Reply | None:
+        switches = self.panel.now
+        wait = self.limit.admit(key, self.warehouse.clock.now().timestamp(), switches.requests_per_second)
+        return self._throttled() if wait > 0 else None
+
+    def _throttled(self) -> Reply:
+        self.traffic.throttled += 1
+        reply = problem(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.")
+        if not self.panel.now.retry_after:
+            return reply
+        return replace(reply, headers=(*reply.headers, ("Retry-After", str(RETRY_AFTER_SECONDS))))
+
+    def _with_fault(self, request: Request) -> Reply:
+        """Draw once, so that the probabilities of the faults add up."""
+        switches, draw = self.panel.now, self.chance.random()
+        for name in ("server_error", "reset", "throttled", "truncated", "slow"):
+            share: float = getattr(switches, name)
+            if draw < share:
+                self.traffic.faults += 1
+                return self._faulty(name, request)
+            draw -= share
+        return self._route(request)
+
+    def _faulty(self, name: str, request: Request) -> Reply:
+        if name == "server_error":
+            status = self.chance.choice((HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE))
+            return problem(status, "An error occurred while processing your request.")
+        if name == "reset":
+            return Reply(status=HTTPStatus.OK, ending=Ending.RESET)
+        if name == "throttled":
+            return self._throttled()
+        reply = self._route(request)
+        if name == "truncated":
+            return replace(reply, ending=Ending.TRUNCATED)
+        return replace(reply, delay_seconds=self.panel.now.slow_seconds)
+
+    def _route(self, request: Request) -> Reply:
+        parts = request.path.removeprefix(API_PATH).strip("/").split("/")
+        try:
+            return self._resource(request, parts)
+        except BadQueryError as error:
+            return problem(HTTPStatus.BAD_REQUEST, error.sentence, {error.field: [error.sentence]})
+        except RefusedError as error:
+            return problem(HTTPStatus.BAD_REQUEST, "One or more validation errors occurred.", error.errors)
+        except AbsentError:
+            return problem(HTTPStatus.NOT_FOUND, "The delivery does not exist or you don't have access to it.")
+
+    def _resource(self, request: Request, parts: list[str]) -> Reply:
+        match request.method, parts:
+            case "GET", ["deliveries"]:
+                return self._list(request)
+            case "POST", ["deliveries"]:
+                return self._written(HTTPStatus.CREATED, warehouse_writes.create(self.warehouse, _body(request)))
+            case "GET", ["deliveries", key] if key.isdigit():
+                return self._one(int(key))
+            case "PUT", ["deliveries", key] if key.isdigit():
+                return self._written(
+                    HTTPStatus.OK, warehouse_writes.replace(self.warehouse, int(key), _body(request))
+                )
+            case "POST", ["deliveries", key, "approve"] if key.isdigit():
+                warehouse_writes.approve(self.warehouse, int(key))
+                return Reply(status=HTTPStatus.NO_CONTENT)
+        return problem(HTTPStatus.NOT_FOUND, "There is no such resource.")
+
+    def _written(self, status: int, body: bytes) -> Reply:
+        return Reply(status=status, body=body, headers=_JSON)
+
+    def _list(self, request: Request) -> Reply:
+        asked = parse_filter(request.query)
+        page = self.warehouse.find(asked)
+        total = (("X-Total", str(page.total)),) if self.panel.now.x_total else ()
+        headers = (("X-Page", str(asked.page)), ("X-PageSize", str(asked.page_size)), *total)
+        return Reply(status=HTTPStatus.OK, body=b"[" + b",".join(page.bodies) + b"]", headers=(*_JSON, *headers))
+
+    def _one(self, key: int) -> Reply:
+        body = self.warehouse.get(key)
+        if body is None:
+            raise AbsentError(key)
+        return Reply(status=HTTPStatus.OK, body=body, headers=_JSON)
+
+
+def allowed_scopes(method: str) -> set[str]:
+    """Return the scopes of which one is needed: reading is allowed to writers too."""
+    return {READ_SCOPE, WRITE_SCOPE} if method == "GET" else {WRITE_SCOPE}
+
+
+def problem(status: int, sentence: str, errors: Errors | None = None) -> Reply:
+    """Return an answer with problem details (RFC 9457), the shape the vendor's framework uses."""
+    content: JsonObject = {
+        "type": f"https://httpstatuses.io/{int(status)}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": sentence,
+        "traceId": uuid.uuid5(uuid.NAMESPACE_OID, sentence).hex,
+    }
+    if errors:
+        content["errors"] = errors
+    return json_reply(status, content, media_type="application/problem+json")
+
+
+def _body(request: Request) -> Mapping[str, object]:
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise RefusedError({"Content-Type": ["The header Content-Type must be application/json."]})
+    try:
+        content = orjson.loads(request.body)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError({"$": ["The body is not valid JSON."]}) from error
+    if not isinstance(content, dict):
+        raise RefusedError({"$": ["The body must be a JSON object."]})
+    return content

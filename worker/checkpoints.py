@@ -1,6 +1,6 @@
 """Named points at dangerous moments, where a test may kill the process, raise, or hold it. No-ops in production.
 
-The names are constants used in exactly one place each. `WAYBILL_TEST_KILL_AT=name[:n]` kills this process with SIGKILL
+The names are constants used in exactly one place each. `WAYBILL_TEST_KILL_AT=name[#n]` kills this process with SIGKILL
 when the point is passed for the n-th time: real crash tests need a real process that dies at an exact place.
 """
 
@@ -39,5 +39,5 @@ def from_environment(environ: Mapping[str, str]) -> Checkpoint:
     wanted = environ.get(KILL_AT)
     if not wanted:
         return nothing
-    name, _, nth = wanted.partition(":")
+    name, _, nth = wanted.partition("#")
     return KillAt(name, int(nth) if nth else 1)

@@ -1,0 +1,55 @@
+"""One schema and one history on both databases."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from worker.clock import SystemClock
+from worker.db import Database
+from worker.db.tables import metadata
+from worker.db.upgrade import _config, require_current, upgrade
+from worker.errors import NotReady
+
+
+@pytest.fixture
+def blank(database_url: str) -> Iterator[Database]:
+    """A database without any table."""
+    database = Database(database_url, SystemClock())
+    yield database
+    database.close()
+
+
+def test_the_tables_in_the_code_are_those_of_the_migrations(blank: Database) -> None:
+    """The sum of the migrations is the schema that the statements are written against."""
+    upgrade(blank)
+    with blank.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert differences == []
+
+
+def test_upgrading_twice_changes_nothing(blank: Database) -> None:
+    """A second start finds everything in place."""
+    assert upgrade(blank) == upgrade(blank)
+
+
+def test_a_database_behind_the_code_is_refused_with_the_remedy(blank: Database) -> None:
+    """Where migrations at start are off, an old schema is said to be one."""
+    with pytest.raises(NotReady, match="waybill db upgrade"):
+        require_current(blank)
+
+
+def test_migrations_can_be_taken_back_and_applied_again(blank: Database) -> None:
+    """Down to nothing and up again leaves the same schema."""
+    upgrade(blank)
+    with blank.write() as connection:
+        command.downgrade(_config(connection), "base")
+    with blank.read() as connection:
+        assert set(sa.inspect(connection).get_table_names()) <= {"alembic_version"}
+
+    upgrade(blank)
+    require_current(blank)

@@ -1,0 +1,70 @@
+"""States and the vocabulary of events."""
+
+import pytest
+
+from tests.clocks import NOON
+from worker.checkpoints import KILL_AT, KillAt, from_environment, nothing
+from worker.clock import SystemClock
+from worker.errors import DatabaseUnavailable
+from worker.events import OrderKey, firing_subject, next_sequence
+from worker.states import ENDED, FIRING_CHANGES, UNRESOLVED, UNSENT, FiringState
+
+
+def test_nothing_leads_out_of_an_ended_firing() -> None:
+    """Confirmed and abandoned are for ever."""
+    assert not [change for change in FIRING_CHANGES if change[0] in ENDED]
+
+
+def test_every_state_of_a_firing_can_end() -> None:
+    """From every state some road leads to an end: nothing is forgotten for want of an arrow."""
+    reach = set(ENDED)
+    while grown := {before for before, after in FIRING_CHANGES if after in reach} - reach:
+        reach |= grown
+
+    assert reach == set(FiringState)
+
+
+def test_what_was_sent_and_what_was_not_are_apart() -> None:
+    """No state is both unsent and unresolved."""
+    assert not UNRESOLVED & UNSENT
+
+
+def test_an_order_key_survives_its_text_whatever_the_number_holds() -> None:
+    """The purchase order is kept byte for byte, separators included."""
+    key = OrderKey("acme.logistic.cloud", 7, "PO|1/ 2 ")
+
+    assert OrderKey.parse(key.text) == key
+    assert firing_subject(key, 1) == "firings/7/PO|1/ 2 /1"
+
+
+def test_a_sequence_follows_the_time_and_never_repeats() -> None:
+    """The fact's milliseconds, or one more than the last."""
+    at_noon = int(NOON.timestamp() * 1000)
+
+    assert next_sequence(0, NOON) == at_noon
+    assert next_sequence(at_noon, NOON) == at_noon + 1
+
+
+def test_checkpoints_are_passed_in_production() -> None:
+    """Without the test variable no point does anything, and another point's name passes."""
+    assert from_environment({}) is nothing
+    nothing("anywhere")
+    point = from_environment({KILL_AT: "mirror: delivered#3"})
+
+    assert isinstance(point, KillAt)
+    point("elsewhere")
+
+
+def test_the_monotonic_clock_only_grows() -> None:
+    """Deadlines are measured on a clock that nobody sets."""
+    clock = SystemClock()
+    before = clock.monotonic()
+    clock.sleep(-1)
+
+    assert clock.monotonic() >= before
+
+
+@pytest.mark.parametrize(("why", "said"), [("", "no reason given"), ("disk I/O error\nmore", "disk I/O error")])
+def test_a_database_error_is_one_sentence(why: str, said: str) -> None:
+    """The first line of the driver's text is enough for a person."""
+    assert DatabaseUnavailable("sqlite", why).sentence == f"The database sqlite cannot be used: {said}."

@@ -1,0 +1,37 @@
+"""One frozen tree of settings, and the set-up of the log."""
+
+from __future__ import annotations
+
+from settings.errors import SettingsError
+from settings.groups import (
+    AccountSettings,
+    CreditsSettings,
+    IsometricSettings,
+    LogFormat,
+    LogLevel,
+    LogSettings,
+    Mode,
+    RetentionSettings,
+    TasksSettings,
+    WebhookSettings,
+    WebSettings,
+)
+from settings.load import load
+from settings.tree import Settings
+
+__all__ = [
+    "AccountSettings",
+    "CreditsSettings",
+    "IsometricSettings",
+    "LogFormat",
+    "LogLevel",
+    "LogSettings",
+    "Mode",
+    "RetentionSettings",
+    "Settings",
+    "SettingsError",
+    "TasksSettings",
+    "WebSettings",
+    "WebhookSettings",
+    "load",
+]

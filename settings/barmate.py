@@ -1,0 +1,92 @@
+"""The settings of barmate Connect: their names are fixed, their connector is not part of this version.
+
+`settings.rules` refuses every one of them that is set, so that none of them silently does nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from settings.values import (
+    A_SECRET,
+    BASE_URL,
+    YES_OR_NO,
+    BaseUrl,
+    Number,
+    Secret,
+    WholeNumber,
+    number,
+    setting,
+)
+
+
+class AuthorizationScheme(StrEnum):
+    """The word before the token in barmate's `Authorization` header (public clients of the API use `token`)."""
+
+    TOKEN = "token"  # noqa: S105 - a word of the protocol
+    BEARER = "Bearer"
+
+
+class LinkBy(StrEnum):
+    """The field of a delivery that carries the number of its customer order."""
+
+    NUMBER = "number"
+    NUMBER_EXTERNAL = "number_external"
+    NUMBER_PURCHASE_ORDER = "number_purchase_order"
+
+
+class BarmateSettings(BaseModel):
+    """barmate Connect, where customers ask the supplier for goods. Not supported by this version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: BaseUrl | None = setting(None, expects=BASE_URL, about="Address of barmate Connect's API.")
+    token: Secret | None = setting(None, expects=A_SECRET, about="Token of the supplier at barmate Connect.")
+    # `token` is the word that public clients send; the vendor's own page on it was not found.
+    scheme: AuthorizationScheme = setting(
+        AuthorizationScheme.TOKEN, expects="token or Bearer", about="Word that precedes the token in the header."
+    )
+    # Customer orders arrive a few times a day; a minute is soon enough.
+    poll_seconds: Number = number(60.0, least=0.05, most=86400, unit="seconds", about="Time between two polls.")
+    # The vendor states no limit; one a second is what the warehouse allows as well.
+    requests_per_second: Number = number(
+        1.0, least=0.01, most=10000, unit="requests per second", about="Request budget of the token."
+    )
+    # The external number is the one that customers know.
+    link_by: LinkBy = setting(
+        LinkBy.NUMBER_EXTERNAL,
+        expects="number, number_external or number_purchase_order",
+        about="Field of a delivery that names its customer order.",
+    )
+    # Off: each response may send an e-mail to a customer.
+    respond: bool = setting(default=False, expects=YES_OR_NO, about="Whether approved deliveries are accepted.")
+    # Off: a rejection is final.
+    respond_reject: bool = setting(default=False, expects=YES_OR_NO, about="Whether cancelled orders are rejected.")
+    # Off: not every customer confirms what was received.
+    require_receipt: bool = setting(
+        default=False, expects=YES_OR_NO, about="Whether an order waits for the customer's receipt."
+    )
+    listen_host: str | None = setting(
+        None, expects="a host name or address", about="Address on which barmate's webhooks are heard."
+    )
+    listen_port: WholeNumber | None = setting(
+        None, ge=1, le=65535, expects="a port from 1 to 65535", about="Port on which barmate's webhooks are heard."
+    )
+    webhook_header: str | None = setting(
+        None, expects="the name of an HTTP header", about="Header that carries the secret of barmate's webhooks."
+    )
+    webhook_secret: Secret | None = setting(
+        None, expects=A_SECRET, about="Value that the header of barmate's webhooks must have."
+    )
+    webhook_user: str | None = setting(
+        None, expects="a user name", about="User name of barmate's webhooks (basic authentication)."
+    )
+    webhook_password: Secret | None = setting(
+        None, expects=A_SECRET, about="Password of barmate's webhooks (basic authentication)."
+    )
+    # On: the operator sees whom an order is for; off where the law asks for it.
+    store_personal_data: bool = setting(
+        default=True, expects=YES_OR_NO, about="Whether names and addresses of customers are stored."
+    )

@@ -5,7 +5,7 @@ durably at the claim (a task that keeps killing its worker becomes a dead letter
 transaction that did its work closes it with that token.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,22 +114,22 @@ class Tasks:
         )
         return result.rowcount
 
-    def in_flight(self, connection: sa.Connection, now: datetime) -> int:
-        """How many tasks are running or in a message that may still be claimed."""
+    def in_flight(self, connection: sa.Connection, now: datetime, kinds: Collection[str] | None = None) -> int:
+        """How many tasks (of these kinds) are running or in a message that may still be claimed."""
         recently = now - timedelta(seconds=RESEND_SECONDS)
-        return connection.execute(
-            sa.select(sa.func.count())
-            .select_from(tasks)
-            .where(
-                sa.or_(
-                    tasks.c.state == TaskState.RUNNING,
-                    sa.and_(tasks.c.state == TaskState.WAITING, tasks.c.sent_at >= recently),
-                )
-            )
-        ).scalar_one()
+        waiting = sa.and_(tasks.c.state == TaskState.WAITING, tasks.c.sent_at >= recently)
+        # Two counts, each with an index of its own: a long backlog must not be read to find the few that are sent.
+        return sum(
+            connection.execute(
+                sa.select(sa.func.count()).select_from(tasks).where(condition, *_of_kinds(kinds))
+            ).scalar_one()
+            for condition in (tasks.c.state == TaskState.RUNNING, waiting)
+        )
 
-    def send_due(self, connection: sa.Connection, now: datetime, limit: int) -> list[tuple[str, str]]:
-        """Mark up to `limit` due tasks as sent and return them as (kind, id), oldest first.
+    def send_due(
+        self, connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str] | None = None
+    ) -> list[tuple[str, str]]:
+        """Mark up to `limit` due tasks (of these kinds) as sent and return them as (kind, id), oldest first.
 
         Only the oldest open task of a kind and subject is ever sent: one event per subject is in flight.
         """
@@ -152,6 +152,7 @@ class Tasks:
                 tasks.c.due_at <= now,
                 sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < recently),
                 ~blocked,
+                *_of_kinds(kinds),
             )
             .order_by(tasks.c.due_at, tasks.c.number)
             .limit(limit)
@@ -288,3 +289,7 @@ class Tasks:
         """How many tasks there are in each state."""
         rows = connection.execute(sa.select(tasks.c.state, sa.func.count()).group_by(tasks.c.state))
         return {str(state): int(count) for state, count in rows}
+
+
+def _of_kinds(kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
+    return [] if kinds is None else [tasks.c.kind.in_(kinds)]

@@ -169,9 +169,16 @@ tasks = sa.Table(
     ),
     sa.Index(
         "ix_tasks_due",
+        "kind",
         "due_at",
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
+    ),
+    sa.Index(
+        "ix_tasks_sent",
+        "sent_at",
+        sqlite_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
+        postgresql_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
     ),
     sa.Index("ix_tasks_ended_at", "state", "ended_at"),
 )

@@ -243,7 +243,7 @@ def upgrade() -> None:
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.create_index(
             "ix_tasks_due",
-            ["due_at"],
+            ["kind", "due_at"],
             unique=False,
             sqlite_where=sa.text("state = 'waiting'"),
             postgresql_where=sa.text("state = 'waiting'"),
@@ -255,6 +255,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("state IN ('waiting', 'running')"),
             postgresql_where=sa.text("state IN ('waiting', 'running')"),
+        )
+        batch_op.create_index(
+            "ix_tasks_sent",
+            ["sent_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
+            postgresql_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
         )
 
     op.create_table(
@@ -443,6 +450,11 @@ def downgrade() -> None:
 
     op.drop_table("firings")
     with op.batch_alter_table("tasks", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_tasks_sent",
+            sqlite_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
+            postgresql_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
+        )
         batch_op.drop_index(
             "ix_tasks_open",
             sqlite_where=sa.text("state IN ('waiting', 'running')"),

@@ -10,7 +10,7 @@ class Clock(Protocol):
     """What the worker may ask about time."""
 
     def now(self) -> datetime:
-        """This machine's wall clock, aware, in UTC. Never used to judge the time of a remote system."""
+        """The wall clock of this machine, aware, in UTC. Never used to judge the time of a remote system."""
         ...
 
     def monotonic(self) -> float:

@@ -1,4 +1,4 @@
-"""The event log: append-only facts, each with the tasks of its subscribers, in one transaction with what caused them."""
+"""The event log: append-only facts, each with the tasks of its subscribers, in the transaction of their cause."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ class Event:
     data: Mapping[str, object]
 
     def cloud_event(self) -> dict[str, object]:
-        """This event as a CloudEvents 1.0 JSON object (the `sequence` extension is a sortable decimal string)."""
+        """The event as a CloudEvents 1.0 JSON object (the `sequence` extension is a sortable decimal string)."""
         return {
             "specversion": "1.0",
             "id": self.id,

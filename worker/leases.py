@@ -1,4 +1,4 @@
-"""Leases: one process acts, for a while. The term grows with every change of holder and fences what the old one does."""
+"""Leases: one process acts, for a while. The term grows with every change of holder and fences the one before."""
 
 from dataclasses import dataclass
 from datetime import timedelta

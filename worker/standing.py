@@ -106,7 +106,7 @@ class Calculation:
     lines: tuple[CalculationLine, ...]
 
     def document(self) -> Mapping[str, object]:
-        """This calculation as JSON, as it is stored and shown."""
+        """The calculation as JSON, as it is stored and shown."""
         return {
             "kg": self.kg,
             "fixed": self.fixed,

@@ -1,7 +1,7 @@
 """Tasks: one subscriber's duty about one event, or one job asked for by hand. A row, done once.
 
-The broker only carries hints at which rows to look. A task is claimed with a token and a lease, its attempts are counted
-durably at the claim (a task that keeps killing its worker becomes a dead letter), and it stays open until the
+The broker only carries hints at which rows to look. A task is claimed with a token and a lease, its attempts are
+counted durably at the claim (a task that keeps killing its worker becomes a dead letter), and it stays open until the
 transaction that did its work closes it with that token.
 """
 
@@ -21,7 +21,8 @@ from worker.states import TaskState
 # minute within which a killed worker's work must be taken up. In seconds.
 RESEND_SECONDS = 30.0
 
-_OPEN = (TaskState.WAITING, TaskState.RUNNING)
+# Open tasks are those that have not ended. Said so in every query about them: the indexes of open tasks depend on it.
+_OPEN = tasks.c.ended_at.is_(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class Tasks:
         """Add a job unless one of its kind, subject and payload is waiting already; the id of whichever it is."""
         waiting = connection.execute(
             sa.select(tasks.c.id, tasks.c.payload).where(
-                tasks.c.kind == new.kind, tasks.c.subject == new.subject, tasks.c.state == TaskState.WAITING
+                tasks.c.kind == new.kind, tasks.c.subject == new.subject, _OPEN, tasks.c.state == TaskState.WAITING
             )
         )
         for row in waiting:
@@ -102,7 +103,7 @@ class Tasks:
         """Give back tasks whose worker let its lease run out; returns how many."""
         result = connection.execute(
             sa.update(tasks)
-            .where(tasks.c.state == TaskState.RUNNING, tasks.c.lease_until < now)
+            .where(tasks.c.state == TaskState.RUNNING, _OPEN, tasks.c.lease_until < now)
             .values(
                 state=TaskState.WAITING,
                 token=None,
@@ -121,7 +122,7 @@ class Tasks:
         # Two counts, each with an index of its own: a long backlog must not be read to find the few that are sent.
         return sum(
             connection.execute(
-                sa.select(sa.func.count()).select_from(tasks).where(condition, *_of_kinds(kinds))
+                sa.select(sa.func.count()).select_from(tasks).where(_OPEN, condition, *_of_kinds(kinds))
             ).scalar_one()
             for condition in (tasks.c.state == TaskState.RUNNING, waiting)
         )
@@ -139,7 +140,7 @@ class Tasks:
             .where(
                 older.c.kind == tasks.c.kind,
                 older.c.subject == tasks.c.subject,
-                older.c.state.in_(_OPEN),
+                older.c.ended_at.is_(None),
                 older.c.number < tasks.c.number,
             )
             .exists()
@@ -149,6 +150,7 @@ class Tasks:
             sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
             .where(
                 tasks.c.state == TaskState.WAITING,
+                _OPEN,
                 tasks.c.due_at <= now,
                 sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < recently),
                 ~blocked,
@@ -166,7 +168,7 @@ class Tasks:
     def claim(
         self, connection: sa.Connection, ids: Sequence[str], *, owner: str, now: datetime, lease_seconds: float
     ) -> list[Claim]:
-        """Claim those of `ids` that are still waiting; counts the attempt. Tasks out of attempts become dead letters."""
+        """Claim those of `ids` still waiting; counts the attempt. Tasks out of attempts become dead letters."""
         rows = connection.execute(
             for_update(
                 sa.select(tasks).where(tasks.c.id.in_(ids), tasks.c.state == TaskState.WAITING).order_by(tasks.c.number)
@@ -212,16 +214,14 @@ class Tasks:
         statement = sa.select(tasks.c.id).where(
             tasks.c.kind == row.kind,
             tasks.c.subject == row.subject,
-            sa.or_(
-                tasks.c.state == TaskState.RUNNING,
-                sa.and_(tasks.c.state == TaskState.WAITING, tasks.c.number < row.number),
-            ),
+            _OPEN,
+            sa.or_(tasks.c.state == TaskState.RUNNING, tasks.c.number < row.number),
         )
         return connection.execute(statement.limit(1)).first() is not None
 
     def _same_subject(self, connection: sa.Connection, row: sa.Row[Any]) -> list[str]:
         statement = sa.select(tasks.c.id).where(
-            tasks.c.kind == row.kind, tasks.c.subject == row.subject, tasks.c.state == TaskState.WAITING
+            tasks.c.kind == row.kind, tasks.c.subject == row.subject, _OPEN, tasks.c.state == TaskState.WAITING
         )
         return [str(found) for found in connection.execute(for_update(statement)).scalars()]
 

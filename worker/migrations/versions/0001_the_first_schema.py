@@ -245,23 +245,29 @@ def upgrade() -> None:
             "ix_tasks_due",
             ["kind", "due_at"],
             unique=False,
-            sqlite_where=sa.text("state = 'waiting'"),
-            postgresql_where=sa.text("state = 'waiting'"),
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
         )
-        batch_op.create_index("ix_tasks_ended_at", ["state", "ended_at"], unique=False)
+        batch_op.create_index(
+            "ix_tasks_ended_at",
+            ["state", "ended_at"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_tasks_open",
             ["kind", "subject", "number"],
             unique=False,
-            sqlite_where=sa.text("state IN ('waiting', 'running')"),
-            postgresql_where=sa.text("state IN ('waiting', 'running')"),
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
         )
         batch_op.create_index(
             "ix_tasks_sent",
-            ["sent_at"],
+            ["state", "sent_at"],
             unique=False,
-            sqlite_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
-            postgresql_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
         )
 
     op.create_table(
@@ -451,18 +457,18 @@ def downgrade() -> None:
     op.drop_table("firings")
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_tasks_sent",
-            sqlite_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
-            postgresql_where=sa.text("state = 'waiting' AND sent_at IS NOT NULL"),
+            "ix_tasks_sent", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
         )
         batch_op.drop_index(
-            "ix_tasks_open",
-            sqlite_where=sa.text("state IN ('waiting', 'running')"),
-            postgresql_where=sa.text("state IN ('waiting', 'running')"),
+            "ix_tasks_open", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
         )
-        batch_op.drop_index("ix_tasks_ended_at")
         batch_op.drop_index(
-            "ix_tasks_due", sqlite_where=sa.text("state = 'waiting'"), postgresql_where=sa.text("state = 'waiting'")
+            "ix_tasks_ended_at",
+            sqlite_where=sa.text("ended_at IS NOT NULL"),
+            postgresql_where=sa.text("ended_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_tasks_due", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
         )
 
     op.drop_table("tasks")

@@ -229,7 +229,7 @@ class Tasks:
         """Prolong the leases of work that goes on."""
         connection.execute(
             sa.update(tasks)
-            .where(tasks.c.token.in_(tokens), tasks.c.state == TaskState.RUNNING)
+            .where(_OPEN, tasks.c.token.in_(tokens), tasks.c.state == TaskState.RUNNING)
             .values(lease_until=now + timedelta(seconds=lease_seconds))
         )
 
@@ -255,7 +255,7 @@ class Tasks:
     def _release(self, connection: sa.Connection, claim: Claim, **values: object) -> None:
         result = connection.execute(
             sa.update(tasks)
-            .where(tasks.c.token == claim.token, tasks.c.state == TaskState.RUNNING)
+            .where(_OPEN, tasks.c.token == claim.token, tasks.c.state == TaskState.RUNNING)
             .values(token=None, owner=None, lease_until=None, **values)
         )
         if result.rowcount != len(claim.ids):

@@ -35,6 +35,7 @@ class Known:
 
     path: Path
     secret: bool
+    required: bool
     default: object
     expects: str
     about: str
@@ -99,7 +100,14 @@ def _known(path: Path, field: FieldInfo) -> Known:
     secret = _member(field, SecretStr) is not None
     default = None if field.is_required() else field.default
     about = field.description if field.description is not None else ""
-    return Known(path=path, secret=secret, default=default, expects=str(words["expects"]), about=about)
+    return Known(
+        path=path,
+        secret=secret,
+        required=field.is_required(),
+        default=default,
+        expects=str(words["expects"]),
+        about=about,
+    )
 
 
 def _member(field: FieldInfo, kind: type[T]) -> type[T] | None:

@@ -37,7 +37,8 @@ A setting is taken from the first of these places that gives it:
 * A secret can be read from a file: add `_FILE` to the variable or `_file` to the key and give the file's path,
   as in `WAYBILL_LOGISTIC_CLOUD__API_KEY_FILE=/run/secrets/key`. Blanks and line breaks around it are dropped.
 * Several logistic.cloud accounts are `[[accounts]]` tables in `waybill.toml`, with the keys of `[logistic_cloud]`,
-  which counts as an account too. An account is named after the host of its base URL.
+  which counts as an account too. An account is named after the host of its base URL; `required` below means
+  that every account has one.
 * Seconds may have fractions. Instants are ISO 8601 with a time zone; a date alone means its first second in UTC.
 * A name that is not on this page is a mistake, and so is a value that does not fit: waybill says so in one
   sentence and does not start. Variables that start with `WAYBILL_TEST_` belong to the test suite and are ignored.
@@ -73,7 +74,8 @@ def _section(name: str, settings: list[Known]) -> str:
 def _cells(known: Known) -> list[str]:
     secret = " Secret." if known.secret else ""
     name, key = f"`{known.environment_name}`", f"`{'.'.join(known.path)}`"
-    return [name, key, known.expects, _default(known.default), _unit(known.path[-1]), known.about + secret]
+    default = "required" if known.required else _default(known.default)
+    return [name, key, known.expects, default, _unit(known.path[-1]), known.about + secret]
 
 
 def _row(cells: Sequence[str]) -> str:

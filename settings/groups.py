@@ -155,10 +155,10 @@ class CreditsSettings(Group):
         None, expects="the path of a CSV file", about="Kilograms per article and unit, for links without an amount."
     )
     max_kg_per_delivery: WholeNumber | None = number(
-        None, least=1, most=10**12, unit="kilograms", about="Largest credit delivery; unset means no limit."
+        None, least=1, most=10**9, unit="kilograms", about="Largest credit delivery; unset means no limit."
     )
     max_kg_per_day: WholeNumber | None = number(
-        None, least=1, most=10**12, unit="kilograms", about="Most kilograms sent in a day; unset means no limit."
+        None, least=1, most=10**9, unit="kilograms", about="Most kilograms sent in a day; unset means no limit."
     )
     # Off until the operator has verified in the sandbox that the registry refuses used batches.
     resend_after_absence: bool = setting(

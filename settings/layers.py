@@ -10,7 +10,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dotenv.parser import parse_stream
 
@@ -54,7 +54,7 @@ class Layer:
         """Return the values as a tree; the tables of accounts become a list, in their order."""
         tree: dict[str, object] = {}
         for path, value in self.values.items():
-            _plant(tree, path, value)
+            _plant(tree, path, dict(value) if isinstance(value, dict) else value)
         accounts = tree.get(ACCOUNTS)
         if isinstance(accounts, dict):
             tree[ACCOUNTS] = [accounts[index] for index in sorted(accounts)]
@@ -149,7 +149,7 @@ def _take_accounts(layer: Layer, accounts: object, shown: str) -> None:
         return
     for number, table in enumerate(accounts):
         # An empty table is an account as well: it must be heard of, not skipped.
-        layer.put((ACCOUNTS, number), {}, account_key_name(number, (), shown=shown))
+        layer.put((ACCOUNTS, number), {}, f"[[accounts]] table {number + 1} of {shown}")
         name = partial(account_key_name, number, shown=shown)
         _take_table(layer, table, _Scope(index, name, under=(ACCOUNTS, number)))
 
@@ -213,10 +213,7 @@ def _unknown(name: str, where: str, near: str | None) -> str:
     return f"{name}{where} is not a setting; {remedy}"
 
 
-def _plant(tree: dict[str, object], path: Key, value: object) -> None:
-    place: dict[object, object] = tree  # type: ignore[assignment]  # account numbers are keys until the list is made
+def _plant(tree: dict[Any, Any], path: Key, value: object) -> None:
     for part in path[:-1]:
-        inner = place.setdefault(part, {})
-        if isinstance(inner, dict):
-            place = inner
-    place[path[-1]] = value
+        tree = tree.setdefault(part, {})
+    tree[path[-1]] = value

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from settings.catalogue import ACCOUNTS, account_catalogue, by_path, catalogue
 from settings.errors import SettingsError
@@ -15,11 +15,12 @@ from settings.rules import CONFIG_FILE, Names, broken_rules
 from settings.tree import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pydantic_core import ErrorDetails
 
 DOTENV_FILE = ".env"
+SQLITE = "sqlite:///"
 
 
 def load(
@@ -67,14 +68,8 @@ def _validated(layers: tuple[Layer, ...], names: Names, place: Path) -> tuple[Se
         # Only words of ours leave this place: pydantic's report holds the values.
         return None, [_sentence(details, names) for details in error.errors()]
     anchored = _anchored(settings, place)
-    anchored.remember_sources(dict(_source_lines(names)))
+    anchored.remember_sources({".".join(map(str, path)): written for path, written in names.written.items()})
     return anchored, list(broken_rules(anchored, names))
-
-
-def _source_lines(names: Names) -> Iterator[tuple[str, str]]:
-    for path, written in names.written.items():
-        if len(path) > 1 or path[0] != ACCOUNTS:
-            yield ".".join(str(part) for part in path), written
 
 
 def _sentence(details: ErrorDetails, names: Names) -> str:
@@ -98,6 +93,9 @@ def _expects(path: tuple[str | int, ...]) -> str:
 def _anchored(settings: Settings, place: Path) -> Settings:
     """Make relative paths start at `place`, so that a daemon does not depend on where it was started."""
     changes: dict[str, object] = {"state_dir": place / settings.state_dir}
+    if settings.database is not None and not settings.uses_postgresql:
+        database = settings.database.get_secret_value().removeprefix(SQLITE)
+        changes["database"] = SecretStr(f"{SQLITE}{place / database}")
     if settings.credits.factors_file is not None:
         file = place / settings.credits.factors_file
         changes["credits"] = settings.credits.model_copy(update={"factors_file": file})

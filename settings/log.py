@@ -6,6 +6,7 @@ its logger. Instants are ISO 8601 in UTC with `Z`. Registered secrets are masked
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -72,7 +73,11 @@ def _handler(stream: TextIO, form: LogFormat) -> WaybillHandler:
     handler.setFormatter(
         ProcessorFormatter(
             foreign_pre_chain=_shared(),
-            processors=[_name_foreign, ProcessorFormatter.remove_processors_meta, *_last(form)],
+            processors=[
+                _name_foreign,
+                ProcessorFormatter.remove_processors_meta,
+                *_last(form, colours=stream.isatty()),
+            ],
         )
     )
     return handler
@@ -99,12 +104,12 @@ def _shared() -> list[Processor]:
     ]
 
 
-def _last(form: LogFormat) -> list[Processor]:
+def _last(form: LogFormat, *, colours: bool) -> list[Processor]:
     # Exceptions become text or data before the masking, and never with local variables: those hold secrets.
     if form is LogFormat.JSON:
         frames = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
         return [frames, _redact, structlog.processors.JSONRenderer(serializer=_to_json)]
-    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    console = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
     return [structlog.processors.format_exc_info, _redact, console]
 
 
@@ -120,4 +125,8 @@ def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _to_json(event: object, **_: object) -> str:
-    return orjson.dumps(event).decode()
+    try:
+        return orjson.dumps(event).decode()
+    except orjson.JSONEncodeError:
+        # Numbers beyond 64 bits and broken texts: rare, and no reason to lose the line.
+        return json.dumps(event, default=str)

@@ -34,7 +34,7 @@ def setting(default: Any, *, about: str, expects: str, **limits: Any) -> Any:  #
 def number(default: Any, *, least: float, most: float, unit: str, about: str) -> Any:  # noqa: ANN401
     """Declare a number from `least` to `most`, both included; bounds that are `int` say "whole" to the user."""
     whole = isinstance(least, int)
-    expects = f"a {'whole ' if whole else ''}number of {unit} from {least:g} to {most:g}"
+    expects = f"a {'whole ' if whole else ''}number of {unit} from {least:.15g} to {most:.15g}"
     return setting(default, about=about, expects=expects, ge=least, le=most)
 
 

@@ -21,7 +21,7 @@ _ALL: Final = (
     Article(71_035_893, "A1000-BLUE", "ST", Decimal("0.125")),
     Article(71_035_894, "A1000-RED", "ST", Decimal("0.125")),
     Article(71_035_901, "B200-CASE", "KRT", Decimal("1.5")),
-    Article(71_035_902, "B200-PALLET", "PAL", Decimal("48.75")),
+    Article(71_035_902, "B200-PALLET", "PAL", Decimal("4.875")),
     Article(71_035_910, "C31-FLAKES", "KG", Decimal("0.0375")),
     Article(71_035_911, "C32-GRANULATE", "KG", Decimal("0.333333")),
     Article(71_035_920, "D7-BOTTLE", "FL", Decimal("0.2")),

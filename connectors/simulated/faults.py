@@ -38,9 +38,7 @@ def _post(fault: PostFault, says: str, **more: Any) -> Fault:  # noqa: ANN401 - 
 
 
 _WAREHOUSE: Final = (
-    Fault(
-        name="warehouse-errors", says="Some requests answer 500 or 503.", warehouse={"server_error": RATE}
-    ),
+    Fault(name="warehouse-errors", says="Some requests answer 500 or 503.", warehouse={"server_error": RATE}),
     Fault(name="warehouse-resets", says="Some connections are reset before an answer.", warehouse={"reset": RATE}),
     Fault(name="warehouse-truncated", says="Some bodies end in the middle.", warehouse={"truncated": RATE}),
     Fault(name="warehouse-slow", says="Some answers take a second.", warehouse={"slow": RATE, "slow_seconds": 1.0}),
@@ -65,18 +63,14 @@ _WAREHOUSE: Final = (
         says="A row exactly at updatedAtMin or updatedAtMax is not listed.",
         warehouse={"min_inclusive": False, "max_inclusive": False},
     ),
-    Fault(
-        name="warehouse-fractions", says="Stamps carry microseconds.", warehouse={"fraction_stamps": True}
-    ),
+    Fault(name="warehouse-fractions", says="Stamps carry microseconds.", warehouse={"fraction_stamps": True}),
     Fault(
         name="warehouse-late",
         says="A fifth of the changes become visible up to half a second after their stamp.",
         warehouse={"visible_late_seconds": 0.5},
     ),
     Fault(name="warehouse-skew", says="The Date header is a second behind.", warehouse={"date_skew_seconds": -1.0}),
-    Fault(
-        name="warehouse-no-total", says="Lists carry no X-Total.", warehouse={"x_total": False}, heals=False
-    ),
+    Fault(name="warehouse-no-total", says="Lists carry no X-Total.", warehouse={"x_total": False}, heals=False),
     Fault(
         name="warehouse-filters-ignored",
         says="The time filters are silently not understood.",
@@ -87,7 +81,9 @@ _WAREHOUSE: Final = (
 
 _STORY: Final = (
     Fault(name="bad-records", says="Some records do not parse.", story={"bad_records": 4}),
-    Fault(name="unknown-values", says="Some deliveries end in a status nobody documented.", story={"unknown_values": 2}),
+    Fault(
+        name="unknown-values", says="Some deliveries end in a status nobody documented.", story={"unknown_values": 2}
+    ),
     Fault(name="deletions", says="Some deliveries without an order vanish.", story={"deletions": 3}),
 )
 
@@ -159,9 +155,7 @@ _WEBHOOK: Final = (
     Fault(name="webhook-gone", says="Some messages get a 410.", webhook={"gone": RATE}, heals=False),
 )
 
-CATALOGUE: Final = {
-    fault.name: fault for fault in (*_WAREHOUSE, *_STORY, *_POSTS, *_REGISTRY, *_WEBHOOK)
-}
+CATALOGUE: Final = {fault.name: fault for fault in (*_WAREHOUSE, *_STORY, *_POSTS, *_REGISTRY, *_WEBHOOK)}
 
 
 class UnknownFaultError(ValueError):

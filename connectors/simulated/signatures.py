@@ -25,9 +25,7 @@ class Verdict(StrEnum):
     WRONG_SIGNATURE = "wrong_signature"
 
 
-def verdict(
-    headers: Mapping[str, str], body: bytes, *, secret: str, now: float, tolerance_seconds: float
-) -> Verdict:
+def verdict(headers: Mapping[str, str], body: bytes, *, secret: str, now: float, tolerance_seconds: float) -> Verdict:
     """Judge a message; header names are lower case, ``now`` is in seconds since 1970."""
     message_id, sent_at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     signatures = headers.get("webhook-signature", "")

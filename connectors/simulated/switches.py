@@ -207,7 +207,7 @@ class Panel(Generic[AnySwitches]):
         self.now: AnySwitches = switches
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Apply ``changes`` (JSON values) to what stands; raise :class:`SwitchError` and change nothing on a bad one."""
+        """Apply ``changes`` (JSON values); on a bad one raise :class:`SwitchError` and change nothing."""
         self.update(lambda now: changed(now, changes))
 
     def update(self, change: Callable[[AnySwitches], AnySwitches]) -> AnySwitches:

@@ -186,7 +186,7 @@ class Warehouse:
             rows.sort(key=lambda row: (row.updated, row.key), reverse=order is PageOrder.UPDATED_DESC)
 
     def truth(self) -> JsonObject:
-        """Return what truly is: the newest versions, how many versions each had, what vanished, what is not visible yet."""
+        """Return what truly is: the newest versions, how many each had, what vanished, what nobody can see yet."""
         with self._lock:
             self._settle()
             rows = sorted(self._true.rows(), key=lambda row: row.key)

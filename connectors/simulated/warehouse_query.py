@@ -76,18 +76,22 @@ def parse_filter(query: Iterable[tuple[str, str]]) -> DeliveryFilter:
     )
 
 
+def _invalid(name: str, value: str) -> BadQueryError:
+    return BadQueryError(name, f"The value '{value}' is not valid for {name}.")
+
+
 def _ids(given: Mapping[str, str]) -> frozenset[int] | None:
     if "ids" not in given:
         return None
     try:
         return frozenset(int(text) for text in given["ids"].split(",") if text.strip())
     except ValueError as error:
-        raise BadQueryError("ids", f"The value '{given['ids']}' is not valid for ids.") from error
+        raise _invalid("ids", given["ids"]) from error
 
 
 def _allowed(name: str, value: str) -> str:
     if name in _ALLOWED and value not in _ALLOWED[name]:
-        raise BadQueryError(name, f"The value '{value}' is not valid for {name}.")
+        raise _invalid(name, value)
     return value
 
 
@@ -98,7 +102,7 @@ def _second(given: Mapping[str, str], name: str) -> float | None:
     try:
         moment = datetime.fromisoformat(given[name])
     except ValueError as error:
-        raise BadQueryError(name, f"The value '{given[name]}' is not valid for {name}.") from error
+        raise _invalid(name, given[name]) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

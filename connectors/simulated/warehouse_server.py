@@ -134,9 +134,7 @@ class WarehouseServer(LocalServer):
             case "GET", ["deliveries", key] if key.isdigit():
                 return self._one(int(key))
             case "PUT", ["deliveries", key] if key.isdigit():
-                return self._written(
-                    HTTPStatus.OK, warehouse_writes.replace(self.warehouse, int(key), _body(request))
-                )
+                return self._written(HTTPStatus.OK, warehouse_writes.replace(self.warehouse, int(key), _body(request)))
             case "POST", ["deliveries", key, "approve"] if key.isdigit():
                 warehouse_writes.approve(self.warehouse, int(key))
                 return Reply(status=HTTPStatus.NO_CONTENT)

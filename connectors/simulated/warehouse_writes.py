@@ -46,7 +46,7 @@ def create(warehouse: Warehouse, body: Mapping[str, object]) -> bytes:
 def replace(warehouse: Warehouse, key: int, body: Mapping[str, object]) -> bytes:
     """Update the delivery ``key`` and return its JSON; raise :class:`AbsentError` or :class:`RefusedError`.
 
-    Line items can be replaced only while it is a draft; the head until it is completed. An omitted head field is cleared.
+    Line items can be replaced only while it is a draft, the head until it is completed; omitted head fields are cleared.
     """
     present = _present(warehouse, key)
     errors = {**_head_errors(body), **_state_errors(present, body)}
@@ -65,7 +65,7 @@ def replace(warehouse: Warehouse, key: int, body: Mapping[str, object]) -> bytes
 
 
 def approve(warehouse: Warehouse, key: int) -> None:
-    """Approve the draft ``key``; raise :class:`RefusedError`, also when it is unknown (the vendor lists no 404 here)."""
+    """Approve the draft ``key``; raise :class:`RefusedError`, also if it is unknown (no 404 is documented here)."""
     present = warehouse.latest(key)
     if present is None or present["status"] != "draft":
         raise RefusedError({"id": ["Only a delivery in status draft can be approved."]})

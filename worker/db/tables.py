@@ -267,6 +267,8 @@ firings = sa.Table(
     sa.Column("ordinal", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    # What a held one lacks, by kind (`worker.firing.policy.Cause`), so that it is looked at again once that changes.
+    sa.Column("cause", sa.Text),
     sa.Column("credit_order_id", sa.Text),
     sa.Column("kg", sa.BigInteger),
     sa.Column("project", sa.Text),

@@ -277,6 +277,7 @@ def upgrade() -> None:
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=True),
         sa.Column("credit_order_id", sa.Text(), nullable=True),
         sa.Column("kg", sa.BigInteger(), nullable=True),
         sa.Column("project", sa.Text(), nullable=True),

@@ -35,7 +35,7 @@ _JSON = MappingProxyType({"Content-Type": "application/json"})
 class HttpClient:
     """A client of one system under one credential; safe to share between threads."""
 
-    def __init__(  # noqa: PLR0913 - everything it needs is passed in, by keyword
+    def __init__(
         self,
         *,
         system: str,
@@ -67,7 +67,11 @@ class HttpClient:
         self._observe = observe
         self.redactor = Redactor([*secrets, *secret_values(headers)])
         self._exchange = Exchange(
-            timeouts=self._timeouts, max_body_bytes=max_body_bytes, redactor=self.redactor, clock=clock
+            system=system,
+            timeouts=self._timeouts,
+            max_body_bytes=max_body_bytes,
+            redactor=self.redactor,
+            clock=clock,
         )
 
     def get(
@@ -114,7 +118,7 @@ class HttpClient:
         """Any answer, whatever its status, to one POST that is never retried; raises when none came in time."""
         return self._pooled(self._call("POST", path, operation, body=body, headers=headers), seconds)
 
-    def post_once(  # noqa: PLR0913 - every one is part of the promise
+    def post_once(
         self,
         path: str,
         body: bytes,
@@ -152,7 +156,7 @@ class HttpClient:
         """Return the system only."""
         return f"HttpClient({self.redactor.text(self.system)!r})"
 
-    def _call(  # noqa: PLR0913 - mirrors the parts of a request
+    def _call(
         self,
         method: str,
         path: str,

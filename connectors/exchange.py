@@ -4,7 +4,8 @@ Whatever httpx raises ends here as one of our errors, with the cause kept.
 """
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -86,18 +87,23 @@ class Exchange:
     def __init__(
         self,
         *,
+        system: str,
         timeouts: Timeouts,
         max_body_bytes: int,
         redactor: Redactor,
         clock: Callable[[], float],
     ) -> None:
-        """Open no connection; proxies and certificate authorities come from the usual environment variables."""
+        """Open no connection; proxies and certificate authorities come from the usual environment variables.
+
+        Misconfigured when those name something that cannot be used.
+        """
         self._timeouts = timeouts
         self._max_body_bytes = max_body_bytes
         self._redactor = redactor
         self._clock = clock
-        self._trust = httpx.create_ssl_context()
-        self._pool = _client(self._trust, timeouts)
+        with _environment_of(system):
+            self._trust = httpx.create_ssl_context()
+            self._pool = _client(self._trust, timeouts)
 
     def pooled(self, call: Call, *, seconds: float) -> Received:
         """Return the answer within about `seconds`; raise one of the kinds in `KINDS`."""
@@ -196,6 +202,19 @@ class Exchange:
 
     def _told(self, kind: type[ConnectorError], call: Call, detail: str) -> ConnectorError:
         return kind(call.system, call.operation, self._redactor.text(detail))
+
+
+@contextmanager
+def _environment_of(system: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        detail = "the certificate authorities named by SSL_CERT_FILE or SSL_CERT_DIR cannot be read"
+        raise Misconfigured(system, "check the setup", detail) from error
+    except (ImportError, ValueError, httpx.InvalidURL):
+        # The cause would quote the proxy's address, which may carry a password.
+        detail = "the proxy named by HTTP_PROXY, HTTPS_PROXY or ALL_PROXY must look like http://host:port"
+        raise Misconfigured(system, "check the setup", detail) from None
 
 
 def _client(trust: ssl.SSLContext, timeouts: Timeouts, *, keep_alive: int | None = 20) -> httpx.Client:

@@ -1,7 +1,7 @@
 """The Isometric registry: credit orders, credit deliveries and credit batches, typed.
 
 Source of the facts: Isometric registry OpenAPI v0 (paths named in each docstring); docs.isometric.com for meaning.
-Both headers go with every request: `Authorization: Bearer <token>` and `x-client-secret` (API reference, authentication).
+Both headers go with every request: `Authorization: Bearer <token>` and `x-client-secret` (docs, authentication).
 """
 
 import re
@@ -31,7 +31,7 @@ from connectors.shape import Fields, T, read, shaped
 
 _REMEDIES: Mapping[int, str] = MappingProxyType(
     {
-        401: "Check the access token (it expires one year after its creation) and the client secret; both belong to one "
+        401: "Check the access token (it expires a year after its creation) and the client secret; both belong to one "
         "environment.",
         403: "Check that the access token belongs to the supplier's organisation.",
         404: "Check the id, and that it belongs to the environment of the base URL.",

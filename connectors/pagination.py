@@ -81,13 +81,14 @@ def read_list(
 ) -> ReadList[T]:
     """Read the whole list, or up to and including the first entry for which `until` says that it is known."""
     nodes: list[T] = []
-    joined = False
     pages: list[RelayPage] = []
+    joined = has_unread = False
     for page in relay_pages(fetch, params):
         pages.append(page)
-        read_nodes = [shaped(page.answer, node, reader) for node in page.nodes]
-        new, joined = _until_known(read_nodes, until)
+        found = [shaped(page.answer, node, reader) for node in page.nodes]
+        new, joined = _until_known(found, until)
         nodes.extend(new)
+        has_unread = page.has_next_page or len(new) < len(found)
         if joined:
             break
     first, last = pages[0], pages[-1]
@@ -95,14 +96,10 @@ def read_list(
         nodes=tuple(nodes),
         first_total_count=first.total_count,
         total_count=last.total_count,
-        complete=not last.has_next_page and not _has_unread(joined=joined, taken=len(new), page=last),
+        complete=not has_unread,
         joined=joined,
         turns=(first.answer.turn, last.answer.turn),
     )
-
-
-def _has_unread(*, joined: bool, taken: int, page: RelayPage) -> bool:
-    return joined and taken < len(page.nodes)
 
 
 def _until_known(nodes: Sequence[T], known: Callable[[T], bool] | None) -> tuple[Sequence[T], bool]:

@@ -12,6 +12,6 @@ def remedied(remedies: Mapping[int, str]) -> Iterator[None]:
     try:
         yield
     except ConnectorError as error:
-        if error.status in remedies:
-            error.remedy = remedies[error.status]
+        if error.status is not None:
+            error.remedy = remedies.get(error.status, error.remedy)
         raise

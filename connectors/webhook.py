@@ -93,10 +93,8 @@ def _signer(system: str, secret: str) -> Webhook:
 
 
 def _key(system: str, secret: str) -> bytes:
-    if not secret.startswith(_PREFIX):
-        key = secret.encode("utf-8")
-    else:
-        key = _decoded(system, secret.removeprefix(_PREFIX))
+    is_encoded = secret.startswith(_PREFIX)
+    key = _decoded(system, secret.removeprefix(_PREFIX)) if is_encoded else secret.encode("utf-8")
     if not key:
         raise _unusable(system, "must not be blank")
     return key

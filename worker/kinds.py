@@ -1,0 +1,62 @@
+"""The kinds of task there are, how each is treated, and the lane that it travels in.
+
+A lane is one actor and one queue: what shares a lane waits for each other, what has its own does not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.tasks import KindRule
+
+MIRROR = "mirror"
+COMPLETION = "completion"
+FIRING = "firing"
+
+POLL = "poll"
+BACKFILL = "backfill"
+SWEEP = "sweep"
+RECONCILE = "reconcile"
+MIRROR_AGAIN = "mirror_again"
+FIRE = "fire"
+JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE})
+
+# Seconds until the next try of one event at the receiver, published in docs/events.md: about three days in all, so
+# that a weekend's outage loses nothing.
+MIRROR_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0, 50_400.0, 72_000.0)
+
+# Claims of an order's or a firing's task: with the waits between them more than half a day. Their rows are
+# rescanned anyway, so a dead letter here says that something is wrong and forgets nothing.
+_ORDER_ATTEMPTS = 20
+# Claims of a job asked for by hand: whoever asked is waiting for an answer.
+_JOB_ATTEMPTS = 5
+
+RULES: Mapping[str, KindRule] = {
+    MIRROR: KindRule(max_attempts=len(MIRROR_SCHEDULE) + 1),
+    COMPLETION: KindRule(max_attempts=_ORDER_ATTEMPTS, coalesce=True),
+    FIRING: KindRule(max_attempts=_ORDER_ATTEMPTS, coalesce=True),
+    **{kind: KindRule(max_attempts=_JOB_ATTEMPTS) for kind in JOBS},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One actor with its queue. `priority`: lower goes first on a worker's thread (dramatiq's own order)."""
+
+    name: str
+    kinds: frozenset[str]
+    # Ids in one message.
+    per_message: int
+    priority: int
+
+
+FIRING_LANE = Lane(name="firing", kinds=frozenset({FIRING}), per_message=1, priority=0)
+# A few an order's facts: each may ask the source, and a message is one thread's work.
+ORDERS_LANE = Lane(name="orders", kinds=frozenset({COMPLETION}), per_message=4, priority=10)
+JOBS_LANE = Lane(name="jobs", kinds=JOBS, per_message=1, priority=20)
+# Twenty POSTs share two transactions, which is what lets a backlog of events drain.
+MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30)
+LANES = (FIRING_LANE, ORDERS_LANE, JOBS_LANE, MIRROR_LANE)
+
+# Rows looked at again without a task travel as hints in the lane of their tasks.
+LOOK_AT_ORDERS = "look_at_orders"
+LOOK_AT_FIRINGS = "look_at_firings"

@@ -1,0 +1,189 @@
+"""The relay: from due rows to messages. It sends again what nobody finished, so the broker may lose what it likes."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+import structlog
+
+from worker import kinds, switches
+from worker.broker import BrokerUnavailable
+from worker.checkpoints import Checkpoint
+from worker.clock import Clock
+from worker.db import Database
+from worker.db.tables import firings, orders
+from worker.errors import DatabaseUnavailable
+from worker.kinds import Lane
+from worker.leadership import Leadership
+from worker.rescan import Hinted, Rescan
+from worker.tasks import Tasks
+
+_log = structlog.get_logger(__name__)
+
+# Seconds between two looks while there is work, and while there has been none for some looks.
+BUSY_SECONDS = 0.02
+IDLE_SECONDS = 0.5
+# Seconds to wait for a database or a broker that failed.
+_TROUBLE_SECONDS = 2.0
+# Threads that the mirror and the jobs leave to orders and firings, so that a slow receiver holds up nobody else.
+_THREADS_LEFT = 3
+# Messages of a lane that are out at once where the number of workers is not known (Redis): several workers' worth.
+_SHARED_MESSAGES: Mapping[str, int] = {"firing": 16, "orders": 16, "jobs": 2, "mirror": 10}
+# At most two sweeps, backfills or the like at once: each is minutes long.
+_JOBS_AT_ONCE = 2
+# Messages a thread may find waiting when it is done with one.
+_MESSAGES_A_THREAD = 2
+
+Send = Callable[[str, Sequence[str]], None]
+Limits = Mapping[str, int]
+
+
+def limits_of(threads: int | None) -> Limits:
+    """How many ids of each lane may be out at once: for this process's threads, or for whoever listens (None)."""
+    if threads is None:
+        messages: Mapping[str, int] = _SHARED_MESSAGES
+    else:
+        spare = max(1, threads - _THREADS_LEFT)
+        many = threads * _MESSAGES_A_THREAD
+        messages = {"firing": many, "orders": many, "jobs": min(_JOBS_AT_ONCE, spare), "mirror": spare}
+    return {lane.name: messages[lane.name] * lane.per_message for lane in kinds.LANES}
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What to hint at without a task: the table of rows, the actor, and the lane whose bound it shares."""
+
+    actor: str
+    lane: Lane
+    rows: Rescan
+
+
+_LOOKS = (
+    _Look(kinds.LOOK_AT_FIRINGS, kinds.FIRING_LANE, Rescan(firings)),
+    _Look(kinds.LOOK_AT_ORDERS, kinds.ORDERS_LANE, Rescan(orders)),
+)
+
+
+class Relay:
+    """Sends due tasks and due rows, within the bounds of what may be out at once."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tasks: Tasks,
+        send: Send,
+        leadership: Leadership,
+        limits: Limits,
+        mirroring: bool,
+        clock: Clock,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self._database = database
+        self._tasks = tasks
+        self._send = send
+        self._leadership = leadership
+        self._limits = limits
+        self._mirroring = mirroring
+        self._clock = clock
+        self._checkpoint = checkpoint
+        self._hinted: dict[str, list[Hinted]] = {look.actor: [] for look in _LOOKS}
+
+    @property
+    def outstanding(self) -> int:
+        """Rows that were hinted at and that nobody has looked at yet, as of the last run."""
+        return sum(len(hinted) for hinted in self._hinted.values())
+
+    def run_once(self) -> int:
+        """Send what is due, if this process is the one that acts; how many ids went out.
+
+        Raises DatabaseUnavailable and BrokerUnavailable; nothing is lost by either.
+        """
+        if not self._leadership.acts():
+            return 0
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            self._tasks.release_expired(connection, now)
+            messages = [*self._rows_due(connection, now), *self._tasks_due(connection, now)]
+        for actor, ids in messages:
+            self._send(actor, ids)
+        if messages:
+            self._checkpoint("relay: sent")
+        return sum(len(ids) for _, ids in messages)
+
+    def _tasks_due(self, connection: sa.Connection, now: datetime) -> list[tuple[str, list[str]]]:
+        messages = []
+        for lane in self._lanes(connection):
+            room = self._limits[lane.name] - self._tasks.in_flight(connection, now, lane.kinds)
+            due = self._tasks.send_due(connection, now, room, lane.kinds) if room > 0 else []
+            messages += _in_messages(lane, lane.name, [identity for _, identity in due])
+        return messages
+
+    def _rows_due(self, connection: sa.Connection, now: datetime) -> list[tuple[str, list[str]]]:
+        messages = []
+        for look in _LOOKS:
+            unseen = look.rows.unseen(connection, self._hinted[look.actor])
+            room = self._limits[look.lane.name] - len(unseen)
+            taken = look.rows.take(connection, now, room) if room > 0 else []
+            self._hinted[look.actor] = [*unseen, *taken]
+            # Several firings of one order are one look.
+            subjects = list(dict.fromkeys(row.subject for row in taken))
+            messages += _in_messages(look.lane, look.actor, subjects)
+        return messages
+
+    def _lanes(self, connection: sa.Connection) -> list[Lane]:
+        mirrors = self._mirroring and switches.webhook_is_on(connection)
+        return [lane for lane in kinds.LANES if mirrors or lane is not kinds.MIRROR_LANE]
+
+
+def _in_messages(lane: Lane, actor: str, ids: Sequence[str]) -> list[tuple[str, list[str]]]:
+    return [(actor, list(ids[start : start + lane.per_message])) for start in range(0, len(ids), lane.per_message)]
+
+
+class RelayLoop:
+    """Runs the relay until it is stopped: quick while there is work, slow while there is none, at once when woken."""
+
+    def __init__(self, relay: Relay, *, beat: Callable[[str], None]) -> None:
+        self._relay = relay
+        self._beat = beat
+        self._woken = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+
+    def start(self) -> None:
+        """Run in a thread of its own."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be work now."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End that thread."""
+        self._stopped.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        wait = BUSY_SECONDS
+        while not self._stopped.is_set():
+            wait = self._step(wait)
+            if self._woken.wait(wait):
+                self._woken.clear()
+                # Many may call at once; each would otherwise cost a look of its own.
+                self._stopped.wait(BUSY_SECONDS)
+
+    def _step(self, waited: float) -> float:
+        try:
+            sent = self._relay.run_once()
+        except DatabaseUnavailable as error:
+            _log.warning("relay waits for the database", error=error.sentence)
+            return _TROUBLE_SECONDS
+        except BrokerUnavailable as error:
+            _log.warning("relay waits for the queue", error=str(error))
+            return _TROUBLE_SECONDS
+        self._beat("relay")
+        return BUSY_SECONDS if sent else min(IDLE_SECONDS, waited * 2)

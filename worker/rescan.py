@@ -1,0 +1,80 @@
+"""Orders and firings whose time to be looked at has come: rows, so that a lost task forgets nothing.
+
+Whoever hints at a row first moves its `look_at` a minute on; the service that looks sets it to what it wants. A row
+that still has the moved time is one that nobody has looked at yet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.db.tables import firings, orders
+from worker.events import OrderKey
+
+# Seconds until a row is hinted at again if nobody looked: a killed worker's work is taken up within a minute.
+AGAIN_SECONDS = 60.0
+
+_KEY = (orders.c.account, orders.c.customer_id, orders.c.purchase_order)
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """A row that was hinted at, and the time that its `look_at` was moved to."""
+
+    id: int
+    until: datetime
+    subject: str
+
+
+class Rescan:
+    """The rows of one table (`orders` or `firings`) as far as looking at them goes."""
+
+    def __init__(self, table: sa.Table) -> None:
+        self._table = table
+
+    def is_due(self, connection: sa.Connection, now: datetime) -> bool:
+        """Whether any row is due."""
+        statement = sa.select(self._table.c.id).where(self._table.c.look_at <= now).limit(1)
+        return connection.execute(statement).first() is not None
+
+    def take(self, connection: sa.Connection, now: datetime, limit: int) -> list[Hinted]:
+        """Up to `limit` due rows, each moved a minute on, the longest due first."""
+        due = connection.execute(self._select().where(self._table.c.look_at <= now).limit(limit)).all()
+        until = now + timedelta(seconds=AGAIN_SECONDS)
+        hinted = [Hinted(row.id, until, _subject(row)) for row in due]
+        if hinted:
+            ids = [row.id for row in hinted]
+            connection.execute(sa.update(self._table).where(self._table.c.id.in_(ids)).values(look_at=until))
+        return hinted
+
+    def unseen(self, connection: sa.Connection, hinted: Sequence[Hinted]) -> list[Hinted]:
+        """Those of `hinted` that nobody has looked at yet."""
+        if not hinted:
+            return []
+        ids = [row.id for row in hinted]
+        rows = connection.execute(sa.select(self._table.c.id, self._table.c.look_at).where(self._table.c.id.in_(ids)))
+        stands = {row.id: row.look_at for row in rows}
+        return [row for row in hinted if stands.get(row.id) == row.until]
+
+    def look_again(self, connection: sa.Connection, key: OrderKey, until: datetime) -> None:
+        """Have the rows of this order looked at again then, unless the service said otherwise meanwhile."""
+        order = sa.select(orders.c.id).where(
+            orders.c.account == key.account,
+            orders.c.customer_id == key.customer_id,
+            orders.c.purchase_order == key.purchase_order,
+        )
+        column = self._table.c.id if self._table is orders else self._table.c.order_id
+        connection.execute(
+            sa.update(self._table).where(column.in_(order), self._table.c.look_at.is_not(None)).values(look_at=until)
+        )
+
+    def _select(self) -> sa.Select[Any]:
+        statement = sa.select(self._table.c.id, *_KEY).order_by(self._table.c.look_at)
+        return statement if self._table is orders else statement.join_from(firings, orders)
+
+
+def _subject(row: sa.Row[Any]) -> str:
+    return OrderKey(row.account, row.customer_id, row.purchase_order).text

@@ -80,6 +80,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index("ix_deliveries_order", ["account", "customer_id", "purchase_order"], unique=False)
+        batch_op.create_index("ix_deliveries_purchase_order", ["purchase_order"], unique=False)
         batch_op.create_index("ix_deliveries_updated_at", ["account", "updated_at"], unique=False)
 
     op.create_table(
@@ -497,6 +498,7 @@ def downgrade() -> None:
     op.drop_table("events")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index("ix_deliveries_updated_at")
+        batch_op.drop_index("ix_deliveries_purchase_order")
         batch_op.drop_index("ix_deliveries_order")
 
     op.drop_table("deliveries")

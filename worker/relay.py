@@ -11,7 +11,6 @@ import structlog
 from worker import kinds, switches
 from worker.broker import BrokerUnavailable
 from worker.checkpoints import Checkpoint
-from worker.clock import Clock
 from worker.db import Database
 from worker.db.tables import firings, orders
 from worker.errors import DatabaseUnavailable
@@ -78,7 +77,6 @@ class Relay:
         leadership: Leadership,
         limits: Limits,
         mirroring: bool,
-        clock: Clock,
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
@@ -87,7 +85,6 @@ class Relay:
         self._leadership = leadership
         self._limits = limits
         self._mirroring = mirroring
-        self._clock = clock
         self._checkpoint = checkpoint
         self._hinted: dict[str, list[Hinted]] = {look.actor: [] for look in _LOOKS}
 

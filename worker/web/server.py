@@ -1,0 +1,68 @@
+"""The web server, in a thread of its own."""
+
+import socket
+import threading
+
+import uvicorn
+from starlette.applications import Starlette
+
+from worker.errors import NotReady
+
+# Connections that wait to be accepted: probes and one scraper, and room.
+_BACKLOG = 128
+# Seconds that open requests get to end once the server stops: a scrape takes far less.
+_GRACE_SECONDS = 3
+
+
+class Served:
+    """A web server that runs; `address` is where it listens."""
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket) -> None:
+        self._server = server
+        self._listener = listener
+        self.host, self.port = listener.getsockname()[:2]
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, for a person."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def stop(self) -> None:
+        """Let open requests end, then close; harmless when called again."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._listener])
+
+
+def serve(application: Starlette, host: str, port: int) -> Served:
+    """Serve the application from a thread; port 0 lets the system choose one.
+
+    It accepts connections when this returns. Raises NotReady where the address cannot be listened on.
+    """
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        application,
+        # The log is set up already, and requests are a probe's business.
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        server_header=False,
+    )
+    return Served(uvicorn.Server(config), listener)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        why = error.strerror if error.strerror is not None else str(error)
+        sentence = f"Cannot listen on {host}, port {port}: {why}; change WAYBILL_WEB__HOST or WAYBILL_WEB__PORT."
+        raise NotReady(sentence) from error

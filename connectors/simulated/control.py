@@ -2,7 +2,8 @@
 
 GET  /ready /addresses /story /progress /switches /truth/warehouse /truth/registry /truth/webhook
 POST /faults {system: {switch: value}} · /faults {"names": "a,b"} · /start · /advance {"seconds": S}
-     /warehouse/put {"key": K, "record": {…}} · /warehouse/change {"key": K, "fields": {…}} · /warehouse/remove {"key": K}
+     /warehouse/put {"key": K, "record": {…}} · /warehouse/change {"key": K, "fields": {…}}
+     /warehouse/remove {"key": K}
      /registry/deliver {…a body of POST /deliveries…} · /outage {"system": S, "down": true|false}
 """
 
@@ -121,6 +122,6 @@ class ControlServer(LocalServer):
 
 
 def named_changes(names: str) -> dict[str, dict[str, Any]]:
-    """Return the switches that the faults ``names`` (a comma list) set, by system; a story cannot be changed any more."""
+    """Return the switches that the faults ``names`` (a comma list) set, by system; a story stays as it was told."""
     faults = fault_catalogue.chosen(names)
     return {system: fault_catalogue.merged(faults, system) for system in ("warehouse", "registry", "webhook")}

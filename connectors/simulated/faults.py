@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from connectors.simulated.switches import PostFault
 
-# Share of requests: high enough that a rehearsal of some hundred requests meets every fault, low enough to make progress.
+# Share of requests: high enough that some hundred of them meet every fault, low enough to make progress.
 RATE: Final = 0.03
 # Share of POSTs: there are far fewer of them than reads.
 POST_RATE: Final = 0.04

@@ -27,7 +27,6 @@ from connectors.simulated.registry_model import (
 from connectors.simulated.registry_trouble import Detail, TroubleError, UnknownIdError, detail
 from connectors.simulated.switches import Panel, RegistrySwitches
 
-
 Thing = TypeVar("Thing")
 
 

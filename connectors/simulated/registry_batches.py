@@ -54,7 +54,7 @@ class BatchBook:
         return batch.id
 
     def _split(self, parent: CreditBatch, wanted: int, at: datetime) -> CreditBatch:
-        """Split ``parent`` and return the half of ``wanted`` kilograms; whether it is the left or the right is chance."""
+        """Split ``parent`` and return the part of ``wanted`` kilograms; whether that is the left one is chance."""
         left_kg = self._chance.choice((wanted, parent.kg - wanted))
         left = self._child(parent, 0, left_kg, at)
         right = self._child(parent, left_kg, parent.kg - left_kg, at)

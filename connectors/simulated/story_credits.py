@@ -20,10 +20,10 @@ FEWEST_KG: Final = 40
 MOST_KG: Final = 2500
 # Kilograms of a batch.
 SMALLEST_BATCH: Final = 400
-LARGEST_BATCH: Final = 9000
+LARGEST_BATCH: Final = 4000
 # Stock beyond what is needed: a share, and kilograms on top so that even a tiny story has several batches.
 SPARE_SHARE: Final = 0.3
-SPARE_KG: Final = 20_000
+SPARE_KG: Final = 50_000
 BUYERS: Final = ("Alder Foods", "Birke Getränke AG", "Cedar Outdoor", "Doux & Fils")
 ISSUED: Final = (datetime(2025, 2, 3, 9, 15, 0, 123456, tzinfo=UTC), datetime(2025, 8, 19, 14, 2, 7, 1, tzinfo=UTC))
 

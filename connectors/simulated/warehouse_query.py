@@ -67,7 +67,7 @@ def parse_filter(query: Iterable[tuple[str, str]]) -> DeliveryFilter:
     """
     given = dict(query)
     return DeliveryFilter(
-        ids=_ids(given),
+        ids=_ids(given, "ids"),
         exact=tuple((name, _allowed(name, given[name])) for name in EXACT_FILTERS if name in given),
         created=Span(low=_second(given, "createdAtMin"), high=_second(given, "createdAtMax")),
         updated=Span(low=_second(given, "updatedAtMin"), high=_second(given, "updatedAtMax")),
@@ -80,13 +80,13 @@ def _invalid(name: str, value: str) -> BadQueryError:
     return BadQueryError(name, f"The value '{value}' is not valid for {name}.")
 
 
-def _ids(given: Mapping[str, str]) -> frozenset[int] | None:
-    if "ids" not in given:
+def _ids(given: Mapping[str, str], name: str) -> frozenset[int] | None:
+    if name not in given:
         return None
     try:
-        return frozenset(int(text) for text in given["ids"].split(",") if text.strip())
+        return frozenset(int(text) for text in given[name].split(",") if text.strip())
     except ValueError as error:
-        raise _invalid("ids", given["ids"]) from error
+        raise _invalid(name, given[name]) from error
 
 
 def _allowed(name: str, value: str) -> str:

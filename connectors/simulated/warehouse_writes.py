@@ -46,7 +46,7 @@ def create(warehouse: Warehouse, body: Mapping[str, object]) -> bytes:
 def replace(warehouse: Warehouse, key: int, body: Mapping[str, object]) -> bytes:
     """Update the delivery ``key`` and return its JSON; raise :class:`AbsentError` or :class:`RefusedError`.
 
-    Line items can be replaced only while it is a draft, the head until it is completed; omitted head fields are cleared.
+    Line items can be replaced while it is a draft, the head until it is completed; omitted head fields are cleared.
     """
     present = _present(warehouse, key)
     errors = {**_head_errors(body), **_state_errors(present, body)}

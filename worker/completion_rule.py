@@ -55,8 +55,6 @@ def decide(case: Case) -> Decision:
         decision = judge(case)
         if decision is not None:
             return decision
-    if case.match.link is None:
-        return Decision(state=OrderState.UNLINKED, reason="complete, but no link says which credit order pays for it")
     return Decision(state=OrderState.COMPLETE, reason=_complete(case))
 
 
@@ -142,6 +140,13 @@ def _quiet(case: Case) -> Decision | None:
     return _settling(reason, look_in=max(left, SHORTEST_WAIT_SECONDS))
 
 
+def _unlinked(case: Case) -> Decision | None:
+    """Asked before the reading: thousands of old orders that nobody links shall cost the source no request each."""
+    if case.match.link is not None:
+        return None
+    return Decision(state=OrderState.UNLINKED, reason="all deliveries are completed; no link says what pays for it")
+
+
 def _unread(case: Case) -> Decision | None:
     if case.read_confirmed:
         return None
@@ -156,6 +161,7 @@ _JUDGES: tuple[Callable[[Case], Decision | None], ...] = (
     _on_their_way,
     _too_few,
     _quiet,
+    _unlinked,
     _unread,
 )
 

@@ -49,7 +49,7 @@ class Links:
     def import_rows(self, connection: sa.Connection, rows: Sequence[LinkRow], now: datetime) -> ImportReport:
         """Take the links of a file: those it names are added or changed, others left alone.
 
-        Raises UsageError naming each row whose link is frozen because a firing is armed or beyond; nothing is taken then.
+        Raises UsageError, and takes nothing, naming each row whose link is frozen by a firing that is armed or beyond.
         """
         numbers = sorted({row.purchase_order for row in rows})
         held = _by_number(_load(connection, numbers))

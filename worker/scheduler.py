@@ -1,0 +1,87 @@
+"""The scheduler: APScheduler's ticks, acted on by the one process that leads.
+
+Polls are done right here and write no task; longer work (sweep, reconcile) is put on the queue like a job by hand.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from connectors.errors import ConnectorError
+from worker.errors import DatabaseUnavailable
+from worker.leadership import Leadership
+
+_log = structlog.get_logger(__name__)
+
+# Threads besides one for each account: the second's tick, a nightly one, and room.
+_SPARE_THREADS = 3
+# Nightly work is spread over this many seconds, so that several installations do not come at once.
+_NIGHTLY_JITTER_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Something to be done again and again: every `seconds`, or nightly at `hour` o'clock UTC."""
+
+    name: str
+    action: Callable[[], None]
+    seconds: float | None = None
+    hour: int | None = None
+
+
+class Scheduler:
+    """Runs ticks in threads of its own; a tick that is still running is not started again."""
+
+    def __init__(self, *, ticks: Sequence[Tick], leadership: Leadership, beat: Callable[[str], None]) -> None:
+        self._ticks = ticks
+        self._leadership = leadership
+        self._beat = beat
+        # A tick that comes while its last one is running is skipped: that is meant, and no reason for a warning.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        pool = ThreadPoolExecutor(len(ticks) + _SPARE_THREADS)
+        self._scheduler = BackgroundScheduler(
+            executors={"default": pool},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+
+    def start(self) -> None:
+        """Begin; what has an interval is done at once."""
+        for tick in self._ticks:
+            at_once = {} if tick.seconds is None else {"next_run_time": datetime.now(UTC)}
+            self._scheduler.add_job(self._run, _trigger(tick), args=(tick,), id=tick.name, **at_once)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Start nothing more, wait for what runs, and let another process lead."""
+        self._scheduler.shutdown(wait=True)
+        self._leadership.resign()
+
+    def _run(self, tick: Tick) -> None:
+        with structlog.contextvars.bound_contextvars(tick=tick.name):
+            self._act(tick)
+
+    def _act(self, tick: Tick) -> None:
+        try:
+            if self._leadership.acts():
+                tick.action()
+            self._beat("scheduler")
+        except (ConnectorError, DatabaseUnavailable) as error:
+            _log.warning("tick failed", error=error.sentence)
+        # The next tick comes whatever happened to this one.
+        except Exception:  # noqa: BLE001 - the loop goes on
+            _log.exception("tick failed unexpectedly")
+
+
+def _trigger(tick: Tick) -> BaseTrigger:
+    if tick.seconds is None:
+        return CronTrigger(hour=tick.hour, jitter=_NIGHTLY_JITTER_SECONDS, timezone=UTC)
+    return IntervalTrigger(seconds=tick.seconds, timezone=UTC)

@@ -1,0 +1,162 @@
+"""The one object of `waybill status`: what is going on, from the rows alone (DESIGN §8)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker import accounts, coverage, switches
+from worker.db import Database
+from worker.db.tables import accounts as account_rows
+from worker.db.tables import events, firings, orders, set_aside, tasks
+from worker.db.tables import switches as switch_rows
+from worker.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
+from worker.spans import instant_of
+from worker.states import CoverageState, FiringState, OrderState, TaskState
+
+NOTHING_MIRRORED = "no WAYBILL_WEBHOOK__URL is set: nothing is mirrored"
+
+# Firings that a person has to know of: `run --until-idle` ends with 1 while there is one.
+_IN_DOUBT = (FiringState.AMBIGUOUS, FiringState.NEEDS_PERSON)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStatus:
+    """How far an account was read. `lag_seconds`: how far the certified end is behind the database's time."""
+
+    account: str
+    certified_until: datetime | None
+    lag_seconds: float | None
+    holes: int
+    pending: int
+    stopped: str | None
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "account": self.account,
+            "certified_until": None if self.certified_until is None else _text(self.certified_until),
+            "lag_seconds": None if self.lag_seconds is None else round(self.lag_seconds, 3),
+            "holes": self.holes,
+            "pending": self.pending,
+            "stopped": self.stopped,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything `status` says. Counts are by state; states that nothing is in are 0."""
+
+    at: datetime
+    due: Due
+    tasks: Mapping[str, int]
+    orders: Mapping[str, int]
+    firings: Mapping[str, int]
+    accounts: tuple[AccountStatus, ...]
+    set_aside: int
+    events: int
+    webhook: str
+    off: Mapping[str, str]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing but schedules is due, and every account was read as far as it can be."""
+        return self.due.nothing and not any(account.pending for account in self.accounts)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether a hole, an ambiguous or a needs_person firing remains."""
+        holes = any(account.holes for account in self.accounts)
+        return holes or any(self.firings[state] for state in _IN_DOUBT)
+
+    def document(self) -> dict[str, object]:
+        """As JSON."""
+        return {
+            "idle": self.idle,
+            "at": _text(self.at),
+            "due": {"tasks": self.due.tasks, "orders": self.due.orders, "firings": self.due.firings},
+            "tasks": dict(self.tasks),
+            "orders": dict(self.orders),
+            "firings": dict(self.firings),
+            "accounts": [account.document() for account in self.accounts],
+            "set_aside": self.set_aside,
+            "events": self.events,
+            "webhook": self.webhook,
+            "off": dict(self.off),
+        }
+
+
+def read_status(database: Database, *, mirroring: bool, patience_seconds: float = DEFAULT_PATIENCE_SECONDS) -> Status:
+    """Read everything in one view of the database. Raises DatabaseUnavailable."""
+    with database.read() as connection:
+        now = database.now(connection)
+        off = switched_off(connection)
+        return Status(
+            at=now,
+            due=due(connection, now, patience_seconds, mirroring=mirroring),
+            tasks=_counts(connection, tasks, TaskState),
+            orders=_counts(connection, orders, OrderState),
+            firings=_counts(connection, firings, FiringState),
+            accounts=tuple(_accounts(connection, now)),
+            set_aside=_open_set_aside(connection),
+            events=_events(connection),
+            webhook=_webhook(off, mirroring=mirroring),
+            off=off,
+        )
+
+
+def switched_off(connection: sa.Connection) -> dict[str, str]:
+    """What does not work at present, and why: a brake that is on, a target that is off."""
+    rows = connection.execute(sa.select(switch_rows).order_by(switch_rows.c.name))
+    # A brake stops something while it is on, the webhook while it is off.
+    return {row.name: row.reason for row in rows if row.on != (row.name == switches.WEBHOOK)}
+
+
+def _webhook(off: Mapping[str, str], *, mirroring: bool) -> str:
+    if not mirroring:
+        return NOTHING_MIRRORED
+    return "off" if switches.WEBHOOK in off else "on"
+
+
+def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatus]:
+    for name in connection.execute(sa.select(account_rows.c.name).order_by(account_rows.c.name)).scalars():
+        account = accounts.find(connection, name)
+        until = coverage.certified_until(connection, name, account.start)
+        certified = None if until is None else instant_of(until)
+        spans = [span.state for span in coverage.open_spans(connection, name)]
+        yield AccountStatus(
+            account=name,
+            certified_until=certified,
+            lag_seconds=None if certified is None else (now - certified).total_seconds(),
+            holes=spans.count(CoverageState.HOLE),
+            pending=spans.count(CoverageState.PENDING),
+            stopped=account.stopped_reason,
+        )
+
+
+def _counts(
+    connection: sa.Connection, table: sa.Table, states: type[TaskState | OrderState | FiringState]
+) -> dict[str, int]:
+    found = dict(_rows(connection, sa.select(table.c.state, sa.func.count()).group_by(table.c.state)))
+    return {state.value: int(found.get(state.value, 0)) for state in states}
+
+
+def _rows(connection: sa.Connection, statement: sa.Select[Any]) -> list[tuple[str, int]]:
+    return [(str(state), int(count)) for state, count in connection.execute(statement)]
+
+
+def _open_set_aside(connection: sa.Connection) -> int:
+    statement = sa.select(sa.func.count()).select_from(set_aside).where(set_aside.c.closed_at.is_(None))
+    return connection.execute(statement).scalar_one()
+
+
+def _events(connection: sa.Connection) -> int:
+    # Positions are given out one by one, so the highest is the count of all there ever were, at no cost.
+    found: int | None = connection.execute(sa.select(sa.func.max(events.c.position))).scalar_one()
+    return 0 if found is None else found
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

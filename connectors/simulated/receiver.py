@@ -144,7 +144,10 @@ def gaps(taken: list[Receipt]) -> dict[str, list[int]]:
 
 
 def _firsts(taken: list[Receipt]) -> list[Receipt]:
-    return list({receipt.webhook_id: receipt for receipt in reversed(taken)}.values())[::-1]
+    firsts: dict[str, Receipt] = {}
+    for receipt in taken:
+        firsts.setdefault(receipt.webhook_id, receipt)
+    return list(firsts.values())
 
 
 def _event(body: bytes) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from worker.kinds import Lane
 from worker.mirror import Mirror
 from worker.rescan import Rescan
 from worker.runner import Runner
+from worker.stopping import Stopped
 from worker.work import Close, Later, Outcome
 
 _log = structlog.get_logger(__name__)
@@ -45,6 +46,9 @@ class Looker:
     def _one(self, key: OrderKey) -> None:
         try:
             outcome = self._look(key, nothing_to_close)
+        except Stopped:
+            # The next process takes it up in half a minute, as it does whatever failed.
+            outcome = None
         except (ConnectorError, DatabaseUnavailable) as error:
             _log.warning("look failed", error=error.sentence)
             outcome = None

@@ -6,7 +6,7 @@ the next one goes on. A claim that was lost is dropped: whoever has it now does 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from worker.closing import Closing
 from worker.db import Database
 from worker.errors import DatabaseUnavailable, LostClaim, WaybillError
 from worker.renewal import Renewal
+from worker.stopping import Stopped
 from worker.tasks import Claim, KindRule, Tasks
 from worker.work import Done, GiveUp, Later, Outcome
 
@@ -112,6 +113,8 @@ class Runner:
         except LostClaim:
             _log.info("claim lost")
             return None
+        except Stopped:
+            return Later(until=self._now(), reason="the process ended", counted=False)
         except (ConnectorError, DatabaseUnavailable) as error:
             _log.warning("task failed", error=error.sentence)
             return self._again(claim, error.sentence, _wish(error))
@@ -124,9 +127,11 @@ class Runner:
 
     def _again(self, claim: Claim, reason: str, wish: float | None) -> Later:
         wait = wait_after(claim.attempts, self._random)
+        return Later(until=self._now() + timedelta(seconds=wait if wish is None else max(wait, wish)), reason=reason)
+
+    def _now(self) -> datetime:
         with self._database.read() as connection:
-            now = self._database.now(connection)
-        return Later(until=now + timedelta(seconds=wait if wish is None else max(wait, wish)), reason=reason)
+            return self._database.now(connection)
 
     def _settle_all(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         try:

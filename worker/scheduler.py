@@ -4,6 +4,7 @@ Polls are done right here and write no task; longer work (sweep, reconcile) is p
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from connectors.errors import ConnectorError
 from worker.errors import DatabaseUnavailable
 from worker.leadership import Leadership
+from worker.stopping import Stopped
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +46,8 @@ class Scheduler:
         self._ticks = ticks
         self._leadership = leadership
         self._beat = beat
+        self._running = 0
+        self._ended = threading.Condition()
         # A tick that comes while its last one is running is skipped: that is meant, and no reason for a warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         pool = ThreadPoolExecutor(len(ticks) + _SPARE_THREADS)
@@ -60,20 +64,31 @@ class Scheduler:
             self._scheduler.add_job(self._run, _trigger(tick), args=(tick,), id=tick.name, **at_once)
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Start nothing more, wait for what runs, and let another process lead."""
-        self._scheduler.shutdown(wait=True)
+    def stop(self, seconds: float) -> None:
+        """Start nothing more, wait that long for what runs, and let another process lead."""
+        self._scheduler.shutdown(wait=False)
+        with self._ended:
+            self._ended.wait_for(lambda: not self._running, timeout=seconds)
         self._leadership.resign()
 
     def _run(self, tick: Tick) -> None:
-        with structlog.contextvars.bound_contextvars(tick=tick.name):
-            self._act(tick)
+        with self._ended:
+            self._running += 1
+        try:
+            with structlog.contextvars.bound_contextvars(tick=tick.name):
+                self._act(tick)
+        finally:
+            with self._ended:
+                self._running -= 1
+                self._ended.notify_all()
 
     def _act(self, tick: Tick) -> None:
         try:
             if self._leadership.acts():
                 tick.action()
             self._beat("scheduler")
+        except Stopped:
+            _log.debug("tick left off")
         except (ConnectorError, DatabaseUnavailable) as error:
             _log.warning("tick failed", error=error.sentence)
         # The next tick comes whatever happened to this one.

@@ -1,0 +1,94 @@
+"""The clients of the systems outside, each with its budget and its credentials, from the settings."""
+
+from collections.abc import Callable
+from random import Random
+
+from connectors.client import HttpClient
+from connectors.isometric import Isometric
+from connectors.logistic_cloud import LogisticCloud
+from connectors.policy import Unmetered
+from connectors.webhook import WebhookTarget
+from settings import AccountSettings, IsometricSettings, WebhookSettings
+from worker.account_source import AccountSource
+from worker.accounts import fingerprint_of
+from worker.budget import Budget
+from worker.db import Database
+
+Sleep = Callable[[float], None]
+
+
+class Clients:
+    """Makes clients and closes them. Opens no connection."""
+
+    def __init__(self, *, database: Database, random: Random, sleep: Sleep) -> None:
+        self._database = database
+        self._random = random
+        self._sleep = sleep
+        self._made: list[HttpClient] = []
+
+    def source(self, account: AccountSettings) -> AccountSource | None:
+        """The account as the readers see it; None without a key. The budget is one for a key, whoever uses it."""
+        if account.api_key is None:
+            return None
+        key = account.api_key.get_secret_value()
+        fingerprint = fingerprint_of(key)
+        client = HttpClient(
+            system=f"logistic.cloud {account.name}",
+            base_url=account.base_url,
+            headers={"X-Api-Key": key},
+            turns=self._budget(f"logistic.cloud {fingerprint}", account.requests_per_second),
+            random=self._random,
+            sleep=self._sleep,
+        )
+        self._made.append(client)
+        return AccountSource(
+            name=account.name,
+            client=LogisticCloud(client),
+            page_size=account.page_size,
+            lag_floor=account.lag_seconds,
+            start=account.start,
+            key_fingerprint=fingerprint,
+        )
+
+    def registry(self, isometric: IsometricSettings) -> Isometric | None:
+        """The registry; None without credentials."""
+        if isometric.access_token is None or isometric.client_secret is None:
+            return None
+        token = isometric.access_token.get_secret_value()
+        client = HttpClient(
+            system=f"Isometric {isometric.host}",
+            base_url=isometric.base_url,
+            headers={
+                "Authorization": f"Bearer {token}",
+                "x-client-secret": isometric.client_secret.get_secret_value(),
+            },
+            turns=self._budget(f"isometric {isometric.host} {fingerprint_of(token)}", isometric.requests_per_second),
+            random=self._random,
+            sleep=self._sleep,
+        )
+        self._made.append(client)
+        return Isometric(client)
+
+    def webhook(self, webhook: WebhookSettings) -> WebhookTarget | None:
+        """The operator's receiver; None where none is configured."""
+        if webhook.url is None or webhook.secret is None:
+            return None
+        secrets = [secret for secret in (webhook.secret, webhook.previous_secret) if secret is not None]
+        client = HttpClient(
+            system="webhook",
+            base_url=webhook.url,
+            headers={},
+            turns=Unmetered(),
+            random=self._random,
+            secrets=[secret.get_secret_value() for secret in secrets],
+        )
+        self._made.append(client)
+        return WebhookTarget(client, secrets=[secret.get_secret_value() for secret in secrets])
+
+    def close(self) -> None:
+        """Close all their connections."""
+        for client in self._made:
+            client.close()
+
+    def _budget(self, name: str, requests_per_second: float) -> Budget:
+        return Budget(self._database, name=name, requests_per_second=requests_per_second, sleep=self._sleep)

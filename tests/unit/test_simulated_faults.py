@@ -12,7 +12,7 @@ import pytest
 from connectors.simulated import faults as fault_catalogue
 from connectors.simulated.control import ControlServer
 from connectors.simulated.faults import CATALOGUE, UnknownFaultError, chosen, merged
-from connectors.simulated.http_server import LocalServer, Reply
+from connectors.simulated.http_server import LocalServer, Reply, Request
 from connectors.simulated.rate import SlidingLimit
 from connectors.simulated.story_words import StoryPlan
 from connectors.simulated.switches import (
@@ -295,6 +295,41 @@ def test_stopping_ends_a_hanging_answer() -> None:
     server.stop()
 
     assert answer.status_code == 200
+
+
+def test_stopping_ends_connections_that_are_kept_open() -> None:
+    """A client that keeps its connection learns that the server is gone."""
+    server = LocalServer(lambda _request: Reply(status=200))
+    server.start()
+    with httpx.Client() as kept:
+        kept.get(server.url)
+        server.stop()
+
+        with pytest.raises(httpx.TransportError):
+            kept.get(server.url)
+
+
+def test_a_fault_of_the_twin_itself_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a twin does not expect must not look like a fault that was asked for."""
+
+    def broken(_request: Request) -> Reply:
+        sentence = "the twin is broken"
+        raise RuntimeError(sentence)
+
+    with LocalServer(broken) as server, pytest.raises(httpx.TransportError):
+        httpx.get(server.url)
+
+    assert "the twin is broken" in capfd.readouterr().err
+
+
+def test_all_twins_start_and_stop_together() -> None:
+    """As a context manager they serve inside and are gone outside."""
+    with Systems(Options(plan=PLAN)) as systems:
+        inside = deliveries(systems).status_code
+    with pytest.raises(httpx.ConnectError):
+        deliveries(systems)
+
+    assert inside == 200
 
 
 def test_control_tells_the_truth(control: httpx.Client, systems: Systems) -> None:

@@ -20,10 +20,12 @@ Sleep = Callable[[float], None]
 class Clients:
     """Makes clients and closes them. Opens no connection."""
 
-    def __init__(self, *, database: Database, random: Random, sleep: Sleep) -> None:
+    def __init__(self, *, database: Database, random: Random, sleep: Sleep, steady_sleep: Sleep) -> None:
+        """`sleep` ends with the process; `steady_sleep` does not: a delivery that is being sent is not left off."""
         self._database = database
         self._random = random
         self._sleep = sleep
+        self._steady_sleep = steady_sleep
         self._made: list[HttpClient] = []
 
     def source(self, account: AccountSettings) -> AccountSource | None:
@@ -36,7 +38,7 @@ class Clients:
             system=f"logistic.cloud {account.name}",
             base_url=account.base_url,
             headers={"X-Api-Key": key},
-            turns=self._budget(f"logistic.cloud {fingerprint}", account.requests_per_second),
+            turns=self._budget(f"logistic.cloud {fingerprint}", account.requests_per_second, self._sleep),
             random=self._random,
             sleep=self._sleep,
         )
@@ -62,9 +64,13 @@ class Clients:
                 "Authorization": f"Bearer {token}",
                 "x-client-secret": isometric.client_secret.get_secret_value(),
             },
-            turns=self._budget(f"isometric {isometric.host} {fingerprint_of(token)}", isometric.requests_per_second),
+            turns=self._budget(
+                f"isometric {isometric.host} {fingerprint_of(token)}",
+                isometric.requests_per_second,
+                self._steady_sleep,
+            ),
             random=self._random,
-            sleep=self._sleep,
+            sleep=self._steady_sleep,
         )
         self._made.append(client)
         return Isometric(client)
@@ -90,5 +96,5 @@ class Clients:
         for client in self._made:
             client.close()
 
-    def _budget(self, name: str, requests_per_second: float) -> Budget:
-        return Budget(self._database, name=name, requests_per_second=requests_per_second, sleep=self._sleep)
+    def _budget(self, name: str, requests_per_second: float, sleep: Sleep) -> Budget:
+        return Budget(self._database, name=name, requests_per_second=requests_per_second, sleep=sleep)

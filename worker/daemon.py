@@ -1,0 +1,189 @@
+"""The daemon and its parts: what a process does from start to stop (DESIGN §8: run, scheduler, work, web).
+
+The first SIGTERM or SIGINT stops it in good order: what is being done gets ten seconds, leases are given back. The
+second ends it at once.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import structlog
+
+from worker.app import App
+from worker.broker import in_memory_broker
+from worker.engine import Engine, Part
+from worker.errors import UsageError
+from worker.idleness import DEFAULT_PATIENCE_SECONDS
+from worker.progress import progress_for
+from worker.scheduler import Scheduler
+from worker.state_lock import state_lock
+from worker.status import Status
+from worker.stopping import Stop
+from worker.waiting import UntilIdle, Verdict
+
+_log = structlog.get_logger(__name__)
+
+# Enough to post events while a few orders wait for the source; two cores are busy with that.
+DEFAULT_THREADS = 8
+# Seconds for what is being done when the process is to stop; containers are killed after half a minute or less.
+GRACE_SECONDS = 10.0
+# Seconds between two looks at whether to go on.
+_LOOK_SECONDS = 0.25
+# As a shell reports a process that was ended by a signal.
+_BY_SIGNAL = 128
+
+DONE = 0
+FOUND_SOMETHING = 1
+UNREACHABLE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How `run` was asked to run. `patience_seconds`: what is due sooner is waited for."""
+
+    threads: int = DEFAULT_THREADS
+    until_idle: bool = False
+    patience_seconds: float = DEFAULT_PATIENCE_SECONDS
+
+
+def run(app: App, options: RunOptions) -> int:
+    """Everything in one process; the exit status. Raises NotReady and UsageError where it cannot begin."""
+    if not app.accounts.names():
+        sentence = "There are no credentials: set WAYBILL_LOGISTIC_CLOUD__BASE_URL and WAYBILL_LOGISTIC_CLOUD__API_KEY."
+        raise UsageError(sentence)
+    with _alone(app), _stopping(app.stop):
+        app.prepare()
+        part = Part(threads=options.threads, relays=True, shared=app.shares_queue)
+        engine = app.engine(part)
+        with _web(app), _running(engine), _scheduling(app, engine):
+            return _watch(app, engine, options)
+
+
+def schedule(app: App) -> int:
+    """Scheduler and relay, for workers elsewhere."""
+    _require_redis(app, "scheduler")
+    with _stopping(app.stop):
+        app.prepare()
+        engine = app.engine(Part(threads=0, relays=True, shared=True))
+        with _web(app), _running(engine), _scheduling(app, engine):
+            return _until_stopped(app)
+
+
+def work(app: App, *, threads: int) -> int:
+    """Workers only."""
+    _require_redis(app, "work")
+    with _stopping(app.stop):
+        app.prepare()
+        with _running(app.engine(Part(threads=threads, relays=False, shared=True))):
+            return _until_stopped(app)
+
+
+def web(app: App) -> int:
+    """The web part only."""
+    with _stopping(app.stop):
+        app.prepare()
+        with _web(app):
+            return _until_stopped(app)
+
+
+def _watch(app: App, engine: Engine, options: RunOptions) -> int:
+    waiting = UntilIdle(app=app, engine=engine, patience_seconds=options.patience_seconds)
+    with progress_for(app.clock) as progress:
+        shown_at = app.clock.monotonic()
+        while not app.stop.wait(_LOOK_SECONDS):
+            app.pulse.beat("main")
+            if app.clock.monotonic() - shown_at >= progress.seconds:
+                progress.show(app.status())
+                shown_at = app.clock.monotonic()
+            verdict = waiting.look() if options.until_idle else Verdict.GO_ON
+            if verdict is not Verdict.GO_ON:
+                return _ended(app.status(), verdict)
+    return DONE
+
+
+def _ended(status: Status, verdict: Verdict) -> int:
+    _log.info("nothing but schedules is due", **{"verdict": verdict.value, "orders": dict(status.orders)})
+    if verdict is Verdict.UNREACHABLE:
+        return UNREACHABLE
+    return FOUND_SOMETHING if status.has_findings else DONE
+
+
+def _until_stopped(app: App) -> int:
+    while not app.stop.wait(_LOOK_SECONDS):
+        app.pulse.beat("main")
+    return DONE
+
+
+def _require_redis(app: App, command: str) -> None:
+    if not app.shares_queue:
+        sentence = (
+            f"`waybill {command}` is for several processes: set WAYBILL_DATABASE_URL (PostgreSQL) and "
+            "WAYBILL_REDIS_URL, or use `waybill run`."
+        )
+        raise UsageError(sentence)
+
+
+@contextmanager
+def _alone(app: App) -> Iterator[None]:
+    """The right to be the only process, where the broker is in memory."""
+    if app.shares_queue:
+        yield
+        return
+    with state_lock(app.settings.state_dir):
+        yield
+
+
+@contextmanager
+def _stopping(stop: Stop) -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into a request to stop, for as long as it lasts."""
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if stop.requested:
+            # Whoever asks twice does not want to wait; every promise holds for a process that is killed, too.
+            os._exit(_BY_SIGNAL + number)
+        stop.request()
+
+    # Only the main thread may set handlers; elsewhere (tests) whoever runs it stops it.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _running(engine: Engine) -> Iterator[None]:
+    engine.start()
+    try:
+        yield
+    finally:
+        engine.stop(GRACE_SECONDS)
+
+
+@contextmanager
+def _scheduling(app: App, engine: Engine) -> Iterator[None]:
+    scheduler: Scheduler = app.scheduler(wake=engine.wake)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        app.stop.request()
+        scheduler.stop(GRACE_SECONDS)
+
+
+@contextmanager
+def _web(app: App) -> Iterator[None]:
+    with ExitStack() as stack:
+        served = app.serve_web()
+        stack.callback(served.stop)
+        _log.info("web listens", address=served.address)
+        yield

@@ -28,7 +28,7 @@ ID_CHARACTERS = (20, 37)
 NOTES_CHARACTERS = 256
 # A marker takes at most 60 of them, and one blank stands before it.
 NOTE_CHARACTERS = NOTES_CHARACTERS - 60 - 1
-# Ids and amounts beyond 32 and 50 bits are typing mistakes: a customer id is an int32 at the source.
+# A customer id is an int32 at the source; more than a thousand million tonnes, or more deliveries, are typing mistakes.
 MAX_CUSTOMER_ID = 2**31 - 1
 MAX_KG = 10**12
 MAX_EXPECTED = 100_000
@@ -135,13 +135,14 @@ def _whole(cell: str, what: str, largest: int) -> int | None:
     text = cell.strip()
     if not text:
         return None
-    if not (_WHOLE.fullmatch(text) and text.isascii()) or int(text) == 0:
+    digits = text.lstrip("0") if _WHOLE.fullmatch(text) else ""
+    if not digits:
         sentence = f"{shown(text)} is not {what} (digits only, above 0)"
         raise Wrong(sentence)
-    if len(text) > len(str(largest)) or int(text) > largest:
+    if len(digits) > len(str(largest)) or int(digits) > largest:
         sentence = f"{shown(text)} is too large; the largest is {largest}"
         raise Wrong(sentence)
-    return int(text)
+    return int(digits)
 
 
 def _credit_kg(cell: str) -> int | None:

@@ -1,0 +1,1 @@
+"""The command line: `waybill`, one module a noun."""

@@ -1,0 +1,155 @@
+"""`waybill enqueue`: jobs put on the queue by hand. A task is a row, so this works with and without a daemon."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from worker import kinds
+from worker.cli.choosing import the_order
+from worker.cli.options import (
+    Account,
+    Config,
+    Customer,
+    OptionalSince,
+    OptionalUntil,
+    PurchaseOrder,
+    Since,
+    Until,
+    Wait,
+)
+from worker.cli.output import say
+from worker.cli.session import Session, session
+from worker.cli.waiting import wait_for
+from worker.delivery_rows import instant_text
+from worker.errors import UsageError
+from worker.event_log import load_event
+from worker.jobs import ALL
+from worker.tasks import NewTask
+
+app = typer.Typer(help="Put a job on the queue by hand; prints the task's id.", no_args_is_help=True)
+
+EventId = Annotated[str | None, typer.Argument(metavar="[EVENT]", help="An event's id.")]
+Supplier = Annotated[bool, typer.Option("--supplier", help="All that the supplier delivered.")]
+
+
+@app.command()
+def poll(*, account: Account = None, wait: Wait = False, config: Config = None) -> None:
+    """Poll an account, or all of them, now."""
+    with session(config) as here:
+        _add(here, NewTask(kind=kinds.POLL, subject=_meant(here, account)), wait=wait)
+
+
+@app.command()
+def backfill(*, since: Since, until: Until, account: Account = None, wait: Wait = False, config: Config = None) -> None:
+    """Certify a span of source time."""
+    span = _span(since, until)
+    with session(config) as here:
+        _add(here, NewTask(kind=kinds.BACKFILL, subject=_meant(here, account), payload=span), wait=wait)
+
+
+@app.command()
+def sweep(*, account: Account = None, wait: Wait = False, config: Config = None) -> None:
+    """Read slowly what polling may have missed."""
+    with session(config) as here:
+        _add(here, NewTask(kind=kinds.SWEEP, subject=_meant(here, account)), wait=wait)
+
+
+@app.command()
+def mirror(
+    event: EventId = None,
+    *,
+    since: OptionalSince = None,
+    until: OptionalUntil = None,
+    wait: Wait = False,
+    config: Config = None,
+) -> None:
+    """Mirror one event again, or all that were recorded in a span."""
+    payload = _what_to_mirror(event, since, until)
+    with session(config) as here:
+        if here.settings.webhook.url is None:
+            sentence = "No receiver is configured, so nothing can be mirrored; set WAYBILL_WEBHOOK__URL."
+            raise UsageError(sentence)
+        _check_event(here, event)
+        _add(here, NewTask(kind=kinds.MIRROR_AGAIN, subject=ALL, payload=payload), wait=wait)
+
+
+@app.command()
+def fire(
+    purchase_order: PurchaseOrder,
+    *,
+    account: Account = None,
+    customer: Customer = None,
+    wait: Wait = False,
+    config: Config = None,
+) -> None:
+    """Look at an order and its firing now; mode and brakes are obeyed."""
+    with session(config) as here:
+        with here.database.read() as connection:
+            key = the_order(connection, purchase_order, account=account, customer_id=customer)
+        _add(here, NewTask(kind=kinds.FIRE, subject=key.text), wait=wait)
+
+
+@app.command()
+def reconcile(*, supplier: Supplier = False, wait: Wait = False, config: Config = None) -> None:
+    """Compare the two ledgers."""
+    with session(config) as here:
+        _require_registry(here)
+        _add(here, NewTask(kind=kinds.RECONCILE, subject=ALL, payload={"supplier": supplier}), wait=wait)
+
+
+def _add(here: Session, new: NewTask, *, wait: bool) -> None:
+    with here.database.write() as connection:
+        identity = here.tasks.add_job(connection, new, here.database.now(connection))
+    say(identity)
+    if wait:
+        wait_for(here, identity)
+
+
+def _meant(here: Session, account: str | None) -> str:
+    names = [one.name for one in here.settings.accounts if one.api_key is not None]
+    if not names:
+        sentence = (
+            "No logistic.cloud account with a key is configured; "
+            "set WAYBILL_LOGISTIC_CLOUD__BASE_URL and WAYBILL_LOGISTIC_CLOUD__API_KEY."
+        )
+        raise UsageError(sentence)
+    if account is not None and account not in names:
+        sentence = f"--account: there is no account {account!r} with a key; configured are: {', '.join(names)}."
+        raise UsageError(sentence)
+    return ALL if account is None else account
+
+
+def _span(since: datetime, until: datetime) -> Mapping[str, object]:
+    if until < since:
+        sentence = f"--until {instant_text(until)} is before --since {instant_text(since)}; exchange them."
+        raise UsageError(sentence)
+    return {"since": since.isoformat(), "until": until.isoformat()}
+
+
+def _what_to_mirror(event: str | None, since: datetime | None, until: datetime | None) -> Mapping[str, object]:
+    if event is not None and since is None and until is None:
+        return {"event": event}
+    if event is None and since is not None and until is not None:
+        return _span(since, until)
+    sentence = "Give the id of an event, or --since and --until."
+    raise UsageError(sentence)
+
+
+def _check_event(here: Session, event: str | None) -> None:
+    if event is None:
+        return
+    with here.database.read() as connection:
+        if load_event(connection, event) is None:
+            sentence = f"There is no event {event!r} in the log; `waybill events list` shows those there are."
+            raise UsageError(sentence)
+
+
+def _require_registry(here: Session) -> None:
+    if not here.settings.isometric.has_credentials:
+        sentence = (
+            "No registry credentials are configured; "
+            "set WAYBILL_ISOMETRIC__ACCESS_TOKEN and WAYBILL_ISOMETRIC__CLIENT_SECRET."
+        )
+        raise UsageError(sentence)

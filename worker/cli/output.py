@@ -1,0 +1,115 @@
+"""What commands print: the only module that writes to standard output. Listings are printed as they are read."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from worker.delivery_rows import instant_text
+
+# Rows that share one table: columns are as wide as their widest cell, which must be known first.
+_BLOCK = 200
+# Where nobody looks at the width (a file, a pipe), lines are never folded.
+_ENDLESS = 100_000
+# Spaces by which a nested object is indented.
+_INDENT = 2
+
+Document = Mapping[str, object]
+
+
+def say(text: str) -> None:
+    """One line for a person, or the one value that was asked for."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def show_object(document: Document, *, as_json: bool) -> None:
+    """One object: a line of JSON, or an indented list of names and values."""
+    if as_json:
+        say(to_json(document))
+    else:
+        _nested(document, 0)
+
+
+def show_rows(rows: Iterable[Document], columns: Sequence[str], *, as_json: bool) -> int:
+    """A listing: one JSON object a line with all keys, or a table of the named columns; how many rows there were."""
+    return _lines(rows) if as_json else _tables(rows, columns)
+
+
+def to_json(document: Document) -> str:
+    """One line of JSON; instants in ISO 8601 with `Z`."""
+    return orjson.dumps(document, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_plain).decode()
+
+
+def _lines(rows: Iterable[Document]) -> int:
+    count = 0
+    for row in rows:
+        sys.stdout.write(f"{to_json(row)}\n")
+        count += 1
+    sys.stdout.flush()
+    return count
+
+
+def _tables(rows: Iterable[Document], columns: Sequence[str]) -> int:
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _ENDLESS, highlight=False)
+    remaining = iter(rows)
+    count = 0
+    while block := list(islice(remaining, _BLOCK)):
+        console.print(_table(block, columns))
+        count += len(block)
+    return count
+
+
+def _table(rows: Sequence[Document], columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "))
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    return table
+
+
+def _nested(document: Document, depth: int) -> None:
+    for name, value in document.items():
+        start = f"{' ' * depth * _INDENT}{name.replace('_', ' ')}:"
+        if isinstance(value, Mapping):
+            say(start)
+            _nested(value, depth + 1)
+        elif isinstance(value, list | tuple) and value:
+            say(start)
+            _items(value, depth + 1)
+        else:
+            say(f"{start} {_cell(value)}")
+
+
+def _items(values: Sequence[object], depth: int) -> None:
+    for value in values:
+        if isinstance(value, Mapping):
+            say(f"{' ' * depth * _INDENT}-")
+            _nested(value, depth + 1)
+        else:
+            say(f"{' ' * depth * _INDENT}- {_cell(value)}")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, list | tuple):
+        return " ".join(_cell(item) for item in value) if value else "-"
+    # What came from elsewhere must not steer the terminal.
+    return "".join(letter if letter.isprintable() else "�" for letter in str(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    return str(value)

@@ -1,0 +1,1 @@
+"""Firing: credit deliveries at the registry, at most once and never forgotten (DESIGN §6)."""

@@ -18,7 +18,7 @@ from worker.events import OrderKey
 from worker.links import Links
 from worker.order_events import Before, drafts
 from worker.order_facts import OrderFacts, load_facts
-from worker.order_rows import OrderRow, insert_order, late_deliveries, load_order, touch_others, update_order
+from worker.order_rows import OrderRow, add_order, late_deliveries, load_order, touch_others, update_order
 from worker.standing import OrderReading, Standing
 from worker.states import OrderState
 from worker.work import Close, Done, Outcome
@@ -78,7 +78,7 @@ class Completion:
         if not self._settled_from_what_we_hold(key, close):
             reading = self._read_order(key)
             with self._database.write() as connection:
-                self._write(connection, self._view(connection, key, reading, lock=True))
+                self._write(connection, self._view(connection, key, self._locked(connection, key), reading))
                 self._checkpoint("completion: decided")
                 close(connection)
         return Done()
@@ -90,7 +90,7 @@ class Completion:
         """
         reading = self._read_order(key)
         with self._database.write() as connection:
-            view = self._view(connection, key, reading, lock=True)
+            view = self._view(connection, key, self._locked(connection, key), reading)
             if view.decision.state is OrderState.COMPLETE and not _confirms(reading, view.facts):
                 return replace(view.standing, state=OrderState.SETTLING, reason=_unproved(reading))
             self._write(connection, view)
@@ -98,12 +98,12 @@ class Completion:
 
     def standing(self, connection: sa.Connection, key: OrderKey) -> Standing:
         """How the order stands by what we hold, in the caller's transaction."""
-        return self._view(connection, key, None, lock=False).standing
+        return self._view(connection, key, load_order(connection, key), None).standing
 
     def _settled_from_what_we_hold(self, key: OrderKey, close: Close) -> bool:
         """Decide without asking the source; False where it must be asked: then it is known that we owe a look."""
         with self._database.write() as connection:
-            view = self._view(connection, key, None, lock=True)
+            view = self._view(connection, key, self._locked(connection, key), None)
             if not view.decision.wants_reading:
                 self._write(connection, view)
                 close(connection)
@@ -112,8 +112,22 @@ class Completion:
                 self._write(connection, view)
             return False
 
-    def _view(self, connection: sa.Connection, key: OrderKey, reading: OrderReading | None, *, lock: bool) -> _View:
-        row = load_order(connection, key, lock=lock)
+    def _locked(self, connection: sa.Connection, key: OrderKey) -> OrderRow | None:
+        """The order's row, locked; made where we first hear of the order. None where nobody knows of it.
+
+        Facts are loaded once the row is ours: what an earlier holder decided went by facts that we see as well.
+        """
+        row = load_order(connection, key, lock=True)
+        if row is not None or not load_facts(connection, key, self._links).known:
+            return row
+        now = self._database.now(connection)
+        if add_order(connection, key, now):
+            touch_others(connection, key, now)
+        return load_order(connection, key, lock=True)
+
+    def _view(
+        self, connection: sa.Connection, key: OrderKey, row: OrderRow | None, reading: OrderReading | None
+    ) -> _View:
         facts = load_facts(connection, key, self._links)
         server_now = _latest(self._server_time(connection, key.account), reading)
         source_hash = facts.source_hash
@@ -137,39 +151,29 @@ class Completion:
 
     def _write(self, connection: sa.Connection, view: _View) -> None:
         """The row and the events of a decision."""
-        if view.row is None and not view.facts.known:
+        if view.row is None:
             return
         now = self._database.now(connection)
-        if view.row is None and insert_order(connection, view.facts.key, {**_values(view, now), "changed_at": now}):
-            touch_others(connection, view.facts.key, now)
-            self._tell(connection, view, now)
-            return
-        if view.row is None:
-            # Another worker was first by a moment: go on from what it decided.
-            view = replace(view, row=load_order(connection, view.facts.key, lock=True))
-        self._update(connection, view, now)
-
-    def _update(self, connection: sa.Connection, view: _View, now: datetime) -> None:
-        values = _values(view, now)
+        values = _values(view, view.row, now)
         changed = {name: value for name, value in values.items() if getattr(view.row, name) != value}
         if changed.keys() - {"look_at"}:
             changed["changed_at"] = now
         if changed:
             update_order(connection, view.facts.key, changed)
-        self._tell(connection, view, now)
+        self._tell(connection, view, view.row, now)
 
-    def _tell(self, connection: sa.Connection, view: _View, now: datetime) -> None:
-        row, standing = view.row, view.standing
-        before = None if row is None else Before(state=row.state, content_hash=row.content_hash)
-        news = row is not None and row.content_hash != standing.content_hash
-        late = late_deliveries(connection, row, standing.deliveries) if row is not None and news else []
+    def _tell(self, connection: sa.Connection, view: _View, row: OrderRow, now: datetime) -> None:
+        standing = view.standing
+        news = row.content_hash != standing.content_hash
+        late = late_deliveries(connection, row, standing.deliveries) if news else []
+        before = Before(state=row.state, content_hash=row.content_hash)
         server_now = now if view.server_now is None else view.server_now
         self._event_log.append(connection, drafts(before, standing, late=late, server_now=server_now), now)
 
 
-def _values(view: _View, now: datetime) -> dict[str, object]:
+def _values(view: _View, row: OrderRow, now: datetime) -> dict[str, object]:
     standing, look_in = view.standing, view.decision.look_in
-    read_at = now if view.read_now else view.row.read_at if view.row is not None and view.read_hash else None
+    kept = row.read_at if view.read_hash is not None else None
     return {
         "state": standing.state,
         "reason": standing.reason,
@@ -178,7 +182,7 @@ def _values(view: _View, now: datetime) -> dict[str, object]:
         "newest_at": standing.completed_at,
         "content_hash": standing.content_hash,
         "read_hash": view.read_hash,
-        "read_at": read_at,
+        "read_at": now if view.read_now else kept,
         "look_at": None if look_in is None else now + timedelta(seconds=look_in),
     }
 

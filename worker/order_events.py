@@ -19,20 +19,20 @@ class Before:
     content_hash: str
 
 
-def drafts(before: Before | None, standing: Standing, *, late: Sequence[int], server_now: datetime) -> list[EventDraft]:
+def drafts(before: Before, standing: Standing, *, late: Sequence[int], server_now: datetime) -> list[EventDraft]:
     """What happened between two decisions; nothing where the same facts were decided again.
 
     `late`: deliveries that appeared, changed or went away after sending began.
     """
     types = _types(before, standing)
     made = [_draft(kind, standing, server_now) for kind in types]
-    if late and before is not None and before.content_hash != standing.content_hash:
+    if late and before.content_hash != standing.content_hash:
         made.append(_draft(EventType.ORDER_LATE_SIBLING, standing, server_now, late=list(late)))
     return made
 
 
-def _types(before: Before | None, standing: Standing) -> list[EventType]:
-    was = None if before is None else before.state
+def _types(before: Before, standing: Standing) -> list[EventType]:
+    was = before.state
     types: list[EventType] = []
     if was is OrderState.COMPLETE and standing.state is not OrderState.COMPLETE:
         types.append(EventType.ORDER_REOPENED)

@@ -45,12 +45,22 @@ def load_order(connection: sa.Connection, key: OrderKey, *, lock: bool = False) 
     return None if row is None else _order_row(row)
 
 
-def insert_order(connection: sa.Connection, key: OrderKey, values: dict[str, object]) -> bool:
-    """Add the row; False where another worker was first by a moment."""
-    identity = {"account": key.account, "customer_id": key.customer_id, "purchase_order": key.purchase_order}
+def add_order(connection: sa.Connection, key: OrderKey, now: datetime) -> bool:
+    """Add the row, undecided: open, without contents; False where another worker was first by a moment."""
+    row = {
+        "account": key.account,
+        "customer_id": key.customer_id,
+        "purchase_order": key.purchase_order,
+        "state": OrderState.OPEN,
+        "reason": "",
+        "deliveries": 0,
+        "completed": 0,
+        "content_hash": "",
+        "changed_at": now,
+    }
     try:
         with connection.begin_nested():
-            connection.execute(sa.insert(orders).values(**identity, **values))
+            connection.execute(sa.insert(orders).values(**row))
     except sa.exc.IntegrityError:
         return False
     return True

@@ -12,6 +12,7 @@ in workers' memory. The list of middleware is therefore empty, and what an actor
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import dramatiq
@@ -81,6 +82,15 @@ def redis_broker(url: str, *, namespace: str) -> dramatiq.Broker:
         client=client, namespace=namespace, middleware=[], maintenance_chance=_MAINTENANCE_CHANCE
     )
     return broker
+
+
+def redis_is_empty(url: str) -> bool:
+    """Whether the Redis database holds nothing at all. Raises BrokerUnavailable."""
+    try:
+        with closing(redis.Redis.from_url(url, socket_timeout=_REDIS_SECONDS)) as client:
+            return not client.dbsize()
+    except (redis.RedisError, ValueError) as error:
+        raise BrokerUnavailable(type(error).__name__) from error
 
 
 class Queue:

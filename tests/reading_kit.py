@@ -1,0 +1,190 @@
+"""What tests of reading share: a warehouse in process as the source, a database, and the readers on both."""
+
+import random
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import sqlalchemy as sa
+
+from connectors.errors import ConnectorError
+from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
+from connectors.simulated.switches import Panel, WarehouseSwitches
+from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse_query import parse_filter
+from connectors.simulated.warehouse_words import JsonObject
+from tests.clocks import ManualClock
+from worker.account_source import AccountSource
+from worker.checkpoints import Checkpoint, nothing
+from worker.coverage import spans
+from worker.db import Database
+from worker.db.tables import deliveries, events
+from worker.db.upgrade import upgrade
+from worker.event_log import EventLog
+from worker.poller import Poller, PollReport
+from worker.reading import Reading, build_reading
+from worker.spans import Span
+from worker.tasks import Tasks
+
+ACCOUNT = "acme.logistic.cloud"
+
+
+def record(number: str = "LS1", **changes: object) -> JsonObject:
+    """A delivery as the warehouse's documents show it; the warehouse adds the stamps."""
+    return {
+        "customerId": 1000050,
+        "status": "approved",
+        "statusInbound": "new",
+        "number": number,
+        "numberExternal": None,
+        "numberPurchaseOrder": "PO1",
+        "date": "2026-03-02T09:30:00Z",
+        "priority": "normal",
+        "note": None,
+        "attributes": None,
+        "lineItems": [],
+        **changes,
+    }
+
+
+@dataclass(slots=True)
+class WarehouseSource:
+    """The warehouse as a client sees it, without HTTP: every request takes a turn and may be disturbed."""
+
+    warehouse: Warehouse
+    turn: int = 0
+    requests: list[str] = field(default_factory=list)
+    # Called before each request, with its number: moves rows, time, or raises a ConnectorError.
+    before: Callable[[int], None] = lambda _number: None
+    # Changes the page on its way.
+    bend: Callable[[DeliveryPage], DeliveryPage] = lambda page: page
+
+    def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage:
+        """One page, as the twin answers."""
+        params = [*query.params(), ("page", str(page)), ("pageSize", str(page_size))]
+        self._begin("&".join(f"{name}={value}" for name, value in params))
+        found = self.warehouse.find(parse_filter(params))
+        return self.bend(
+            DeliveryPage(
+                records=tuple(orjson.loads(body) for body in found.bodies),
+                total=found.total if self.warehouse.panel.now.x_total else None,
+                page_size=page_size,
+                server_time=self._date(),
+                age=self.warehouse.panel.now.age_seconds,
+                turn=self.turn,
+            )
+        )
+
+    def get_delivery(self, delivery_id: int) -> DeliveryAnswer:
+        """One record, or none."""
+        self._begin(f"id {delivery_id}")
+        body = self.warehouse.get(delivery_id)
+        known = None if body is None else orjson.loads(body)
+        return DeliveryAnswer(record=known, server_time=self._date(), age=0, turn=self.turn)
+
+    def server_time(self) -> ServerTime:
+        """The Date of a list of one."""
+        page = self.list_deliveries(DeliveryQuery(), page=0, page_size=1)
+        return ServerTime(instant=page.server_time, age=page.age, turn=page.turn)
+
+    def _begin(self, told: str) -> None:
+        self.turn += 1
+        self.requests.append(told)
+        self.before(self.turn)
+
+    def _date(self) -> datetime:
+        skew = timedelta(seconds=self.warehouse.panel.now.date_skew_seconds)
+        return (self.warehouse.clock.now().astimezone(UTC) + skew).replace(microsecond=0)
+
+
+class Bench:
+    """One account under reading: its warehouse, its database, and a clock that only tests move."""
+
+    def __init__(self, database: Database, clock: ManualClock, *, page_size: int = 250, **settings: object) -> None:
+        self.database = database
+        self.clock = clock
+        self.checkpoint: Checkpoint = nothing
+        switches = WarehouseSwitches(**settings.pop("switches", {}))  # type: ignore[arg-type]
+        seed = settings.pop("seed", 1)
+        self.warehouse = Warehouse(clock=clock, chance=random.Random(str(seed)), panel=Panel(switches))
+        self.client = WarehouseSource(self.warehouse)
+        lag = settings.pop("lag", 60.0)
+        start = settings.pop("start", clock.now() - timedelta(days=1))
+        key = settings.pop("key", "fp")
+        self.source = AccountSource(
+            name=ACCOUNT,
+            client=self.client,
+            page_size=page_size,
+            lag_floor=float(str(lag)),
+            start=start if isinstance(start, datetime) else None,
+            key_fingerprint=str(key),
+        )
+        self._ids = iter(range(10**9))
+        self.reading = self.built()
+
+    def built(self) -> Reading:
+        """The readers of a process that has just started."""
+        tasks = Tasks(rules={}, identity=lambda: f"task_{next(self._ids)}")
+        return build_reading(
+            sources={ACCOUNT: self.source},
+            database=self.database,
+            event_log=EventLog(tasks=tasks, subscriptions={}),
+            clock=self.clock,
+            checkpoint=lambda name: self.checkpoint(name),
+        )
+
+    def restart(self) -> None:
+        """A new process over the same database."""
+        self.reading = self.built()
+
+    @property
+    def poller(self) -> Poller:
+        """The account's poller."""
+        return self.reading.pollers[ACCOUNT]
+
+    def poll(self, times: int = 1, seconds: float = 5.0) -> PollReport:
+        """Poll, each time a while after the last."""
+        for _ in range(times):
+            self.clock.advance(seconds)
+            report = self.poller.run_once(force=True)
+        return report
+
+    def put(self, key: int, *, at: datetime | None = None, **changes: object) -> None:
+        """A delivery of the warehouse, new or changed as a whole."""
+        self.warehouse.put(key, {"id": key, **record(f"LS{key}", **changes)}, at=at)
+
+    def held(self) -> dict[int, sa.Row[tuple[object, ...]]]:
+        """What we hold, by id."""
+        with self.database.read() as connection:
+            return {row.id: row for row in connection.execute(sa.select(deliveries))}
+
+    def spans(self) -> list[Span]:
+        """Coverage."""
+        with self.database.read() as connection:
+            return spans(connection, ACCOUNT)
+
+    def events(self, kind: str | None = None) -> list[sa.Row[tuple[object, ...]]]:
+        """The log, all of it or one type."""
+        statement = sa.select(events).order_by(events.c.position)
+        with self.database.read() as connection:
+            return list(connection.execute(statement if kind is None else statement.where(events.c.type == kind)))
+
+    def differences(self) -> Mapping[int, str]:
+        """Deliveries that are visible at the warehouse and that we hold otherwise, or not at all."""
+        held = self.held()
+        rows = self.warehouse.find(parse_filter([("pageSize", "250")])).total
+        wrong: dict[int, str] = {}
+        for page in range(-(-rows // 250)):
+            for body in self.warehouse.find(parse_filter([("page", str(page)), ("pageSize", "250")])).bodies:
+                raw = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS).decode()
+                key = orjson.loads(body)["id"]
+                if key not in held:
+                    wrong[key] = "missing"
+                elif held[key].raw != raw:
+                    wrong[key] = f"stale: {held[key].raw} instead of {raw}"
+        return wrong
+
+
+__all__ = ["ACCOUNT", "Bench", "ConnectorError", "WarehouseSource", "closing", "record", "upgrade"]

@@ -15,16 +15,14 @@ from types import FrameType
 import structlog
 
 from worker.app import App
-from worker.broker import in_memory_broker
 from worker.engine import Engine, Part
 from worker.errors import UsageError
 from worker.idleness import DEFAULT_PATIENCE_SECONDS
 from worker.progress import progress_for
 from worker.scheduler import Scheduler
 from worker.state_lock import state_lock
-from worker.status import Status
 from worker.stopping import Stop
-from worker.waiting import UntilIdle, Verdict
+from worker.waiting import Unreachable, UntilIdle, Verdict
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +37,6 @@ _BY_SIGNAL = 128
 
 DONE = 0
 FOUND_SOMETHING = 1
-UNREACHABLE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +55,8 @@ def run(app: App, options: RunOptions) -> int:
         raise UsageError(sentence)
     with _alone(app), _stopping(app.stop):
         app.prepare()
-        part = Part(threads=options.threads, relays=True, shared=app.shares_queue)
-        engine = app.engine(part)
-        with _web(app), _running(engine), _scheduling(app, engine):
+        engine = app.engine(Part(threads=options.threads, relays=True, shared=app.shares_queue))
+        with _web(app), _running(engine), _scheduling(app):
             return _watch(app, engine, options)
 
 
@@ -70,7 +66,7 @@ def schedule(app: App) -> int:
     with _stopping(app.stop):
         app.prepare()
         engine = app.engine(Part(threads=0, relays=True, shared=True))
-        with _web(app), _running(engine), _scheduling(app, engine):
+        with _web(app), _running(engine), _scheduling(app):
             return _until_stopped(app)
 
 
@@ -92,7 +88,13 @@ def web(app: App) -> int:
 
 
 def _watch(app: App, engine: Engine, options: RunOptions) -> int:
-    waiting = UntilIdle(app=app, engine=engine, patience_seconds=options.patience_seconds)
+    waiting = UntilIdle(
+        reading=app.accounts,
+        due=app.due,
+        engine=engine,
+        clock=app.clock,
+        patience_seconds=options.patience_seconds,
+    )
     with progress_for(app.clock) as progress:
         shown_at = app.clock.monotonic()
         while not app.stop.wait(_LOOK_SECONDS):
@@ -102,14 +104,16 @@ def _watch(app: App, engine: Engine, options: RunOptions) -> int:
                 shown_at = app.clock.monotonic()
             verdict = waiting.look() if options.until_idle else Verdict.GO_ON
             if verdict is not Verdict.GO_ON:
-                return _ended(app.status(), verdict)
+                return _ended(app, verdict)
     return DONE
 
 
-def _ended(status: Status, verdict: Verdict) -> int:
-    _log.info("nothing but schedules is due", **{"verdict": verdict.value, "orders": dict(status.orders)})
-    if verdict is Verdict.UNREACHABLE:
-        return UNREACHABLE
+def _ended(app: App, verdict: Verdict) -> int:
+    trouble = app.accounts.trouble()
+    if verdict is Verdict.UNREACHABLE and trouble is not None:
+        raise Unreachable(trouble)
+    status = app.status()
+    _log.info("nothing but schedules is due", orders=dict(status.orders), firings=dict(status.firings))
     return FOUND_SOMETHING if status.has_findings else DONE
 
 
@@ -170,8 +174,8 @@ def _running(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def _scheduling(app: App, engine: Engine) -> Iterator[None]:
-    scheduler: Scheduler = app.scheduler(wake=engine.wake)
+def _scheduling(app: App) -> Iterator[None]:
+    scheduler: Scheduler = app.scheduler()
     scheduler.start()
     try:
         yield

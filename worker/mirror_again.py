@@ -52,7 +52,7 @@ class MirrorAgain:
         self._open(connection, found)
         return len(found), found[-1].position if len(found) == _CHUNK else None
 
-    def _open(self, connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> None:
+    def _open(self, connection: sa.Connection, found: Sequence[sa.Row[Any, Any, Any, Any]]) -> None:
         now = self._database.now(connection)
         ids = [row.id for row in found]
         mirrored = sa.and_(tasks.c.kind == kinds.MIRROR, tasks.c.event_id.in_(ids))

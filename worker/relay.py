@@ -26,14 +26,12 @@ BUSY_SECONDS = 0.02
 IDLE_SECONDS = 0.5
 # Seconds to wait for a database or a broker that failed.
 _TROUBLE_SECONDS = 2.0
-# Threads that the mirror and the jobs leave to orders and firings, so that a slow receiver holds up nobody else.
-_THREADS_LEFT = 3
-# Messages of a lane that are out at once where the number of workers is not known (Redis): several workers' worth.
-_SHARED_MESSAGES: Mapping[str, int] = {"firing": 16, "orders": 16, "jobs": 2, "mirror": 10}
-# At most two sweeps, backfills or the like at once: each is minutes long.
-_JOBS_AT_ONCE = 2
-# Messages a thread may find waiting when it is done with one.
-_MESSAGES_A_THREAD = 2
+# Messages of a lane that are out at once, for each eight threads. Firings, orders and jobs together leave a thread to
+# the mirror, and the mirror leaves three to them: what waits for a slow system holds up nobody else.
+_MESSAGES: Mapping[str, int] = {"firing": 2, "orders": 3, "jobs": 2, "mirror": 5}
+_THREADS = 8
+# The same where the number of workers is not known (Redis): two workers' worth.
+_SHARED_THREADS = 16
 
 Send = Callable[[str, Sequence[str]], None]
 Limits = Mapping[str, int]
@@ -41,13 +39,8 @@ Limits = Mapping[str, int]
 
 def limits_of(threads: int | None) -> Limits:
     """How many ids of each lane may be out at once: for this process's threads, or for whoever listens (None)."""
-    if threads is None:
-        messages: Mapping[str, int] = _SHARED_MESSAGES
-    else:
-        spare = max(1, threads - _THREADS_LEFT)
-        many = threads * _MESSAGES_A_THREAD
-        messages = {"firing": many, "orders": many, "jobs": min(_JOBS_AT_ONCE, spare), "mirror": spare}
-    return {lane.name: messages[lane.name] * lane.per_message for lane in kinds.LANES}
+    many = _SHARED_THREADS if threads is None else threads
+    return {lane.name: max(1, _MESSAGES[lane.name] * many // _THREADS) * lane.per_message for lane in kinds.LANES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +106,8 @@ class Relay:
     def _tasks_due(self, connection: sa.Connection, now: datetime) -> list[tuple[str, list[str]]]:
         messages = []
         for lane in self._lanes(connection):
-            room = self._limits[lane.name] - self._tasks.in_flight(connection, now, lane.kinds)
+            out = self._tasks.in_flight(connection, now, lane.kinds) + self._hinted_in(lane)
+            room = self._limits[lane.name] - out
             due = self._tasks.send_due(connection, now, room, lane.kinds) if room > 0 else []
             messages += _in_messages(lane, lane.name, [identity for _, identity in due])
         return messages
@@ -122,13 +116,17 @@ class Relay:
         messages = []
         for look in _LOOKS:
             unseen = look.rows.unseen(connection, self._hinted[look.actor])
-            room = self._limits[look.lane.name] - len(unseen)
+            # Half the lane: the other half is for tasks, so that neither waits for the other.
+            room = max(1, self._limits[look.lane.name] // 2) - len(unseen)
             taken = look.rows.take(connection, now, room) if room > 0 else []
             self._hinted[look.actor] = [*unseen, *taken]
             # Several firings of one order are one look.
             subjects = list(dict.fromkeys(row.subject for row in taken))
             messages += _in_messages(look.lane, look.actor, subjects)
         return messages
+
+    def _hinted_in(self, lane: Lane) -> int:
+        return sum(len(self._hinted[look.actor]) for look in _LOOKS if look.lane is lane)
 
     def _lanes(self, connection: sa.Connection) -> list[Lane]:
         mirrors = self._mirroring and switches.webhook_is_on(connection)

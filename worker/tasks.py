@@ -115,6 +115,17 @@ class Tasks:
         )
         return result.rowcount
 
+    def take_over(self, connection: sa.Connection) -> int:
+        """Give back everything at once, for the only process there is: whoever sent or claimed it is gone."""
+        released = connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.state == TaskState.RUNNING, _OPEN)
+            .values(state=TaskState.WAITING, token=None, owner=None, lease_until=None, error="its worker stopped")
+        )
+        sent = sa.and_(tasks.c.state == TaskState.WAITING, _OPEN, tasks.c.sent_at.is_not(None))
+        connection.execute(sa.update(tasks).where(sent).values(sent_at=None))
+        return released.rowcount
+
     def in_flight(self, connection: sa.Connection, now: datetime, kinds: Collection[str] | None = None) -> int:
         """How many tasks (of these kinds) are running or in a message that may still be claimed."""
         recently = now - timedelta(seconds=RESEND_SECONDS)

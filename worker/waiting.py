@@ -1,10 +1,18 @@
 """When `run --until-idle` ends (DESIGN §8)."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
 from worker.clock import Clock
+from worker.errors import WaybillError
 from worker.idleness import Due
+
+
+class Unreachable(WaybillError):
+    """An account could not be read for as long as the patience lasted."""
+
+    exit_status = 3
 
 
 class Verdict(StrEnum):
@@ -12,7 +20,7 @@ class Verdict(StrEnum):
 
     GO_ON = "go_on"
     IDLE = "idle"
-    # An account could not be read for as long as the patience lasts; nothing else is due.
+    # An account refuses us, or could not be read for as long as the patience lasts; nothing else is due.
     UNREACHABLE = "unreachable"
 
 
@@ -27,15 +35,8 @@ class Reading(Protocol):
         """A sentence about an account that cannot be read at present."""
         ...
 
-
-class Watched(Protocol):
-    """What is looked at."""
-
-    clock: Clock
-    accounts: Reading
-
-    def due(self, patience_seconds: float) -> Due:
-        """What is due."""
+    def refusal(self) -> str | None:
+        """A sentence about an account that refuses us: waiting does not help."""
         ...
 
 
@@ -51,29 +52,32 @@ class Busy(Protocol):
 class UntilIdle:
     """Looks again and again until nothing but schedules is due."""
 
-    def __init__(self, *, app: Watched, engine: Busy, patience_seconds: float) -> None:
-        self._app = app
+    def __init__(
+        self, *, reading: Reading, due: Callable[[float], Due], engine: Busy, clock: Clock, patience_seconds: float
+    ) -> None:
+        self._reading = reading
+        self._due = due
         self._engine = engine
+        self._clock = clock
         self._patience_seconds = patience_seconds
         self._troubled_since: float | None = None
 
     def look(self) -> Verdict:
         """Whether it is over."""
         # In this order: what a poll found is due as soon as the poll is through.
-        caught_up = self._app.accounts.caught_up()
-        troubled_for = self._troubled_for()
-        given_up = troubled_for is not None and troubled_for >= self._patience_seconds
+        caught_up = self._reading.caught_up()
+        given_up = self._reading.refusal() is not None or self._troubled_for() >= self._patience_seconds
         if not caught_up and not given_up:
             return Verdict.GO_ON
-        if self._engine.busy or not self._app.due(self._patience_seconds).nothing:
+        if self._engine.busy or not self._due(self._patience_seconds).nothing:
             return Verdict.GO_ON
         return Verdict.IDLE if caught_up else Verdict.UNREACHABLE
 
-    def _troubled_for(self) -> float | None:
-        if self._app.accounts.trouble() is None:
+    def _troubled_for(self) -> float:
+        if self._reading.trouble() is None:
             self._troubled_since = None
-            return None
-        now = self._app.clock.monotonic()
+            return -1.0
+        now = self._clock.monotonic()
         if self._troubled_since is None:
             self._troubled_since = now
         return now - self._troubled_since

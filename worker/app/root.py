@@ -1,57 +1,287 @@
 """The composition root: from settings to services. Each is made when it is first asked for, and opens no connection."""
 
 import os
-import secrets
 import socket
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from typing import Self
 
-import sqlalchemy as sa
+import dramatiq
+import structlog
 
-from connectors.errors import Misconfigured
-from settings import AccountSettings, Settings
-from worker import accounts, checkpoints, kinds
-from worker.account_source import AccountSource
-from worker.accounts import Accounts
+from settings import Settings
+from worker import checkpoints, installation, kinds, web
 from worker.app.clients import Clients
+from worker.app.crediting import Crediting
+from worker.app.following import Following
 from worker.app.reading import Reading
+from worker.app.ticks import Ticks
 from worker.broker import in_memory_broker, redis_broker
 from worker.clock import Clock, SystemClock
 from worker.closing import Closing
-from worker.completion import Completion
 from worker.db import Database
 from worker.db.upgrade import require_current, upgrade
 from worker.engine import Duties, Engine, Part
 from worker.errors import NotReady
 from worker.event_log import EventLog
 from worker.events import OrderKey
-from worker.factors import load_factors
 from worker.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.jobs import Jobs
 from worker.kinds import RULES
 from worker.leadership import Leadership
 from worker.leases import Leases
-from worker.links import Links
 from worker.mirror import Mirror
 from worker.mirror_again import MirrorAgain
-from worker.observations import Observations
-from worker.order_reader import OrderReader
-from worker.poller import Poller
 from worker.pruning import Pruning
 from worker.pulse import Pulse
-from worker.recorder import Recorder
 from worker.runner import Service
-from worker.scheduler import Scheduler, Tick
-from worker.standing import OrderReading
+from worker.scheduler import Scheduler
 from worker.status import Status, read_status
 from worker.stopping import Stop
 from worker.subscriptions import subscriptions
-from worker.tail import Tail
-from worker.tasks import Claim, Tasks
-from worker.window_job import WindowDesk
-from worker.windows import WindowReader
+from worker.tasks import Tasks
 from worker.work import Outcome
+
+_log = structlog.get_logger(__name__)
+
+
+class App:
+    """Everything one process works with. Close it at the end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database | None = None,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.settings = settings
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self.database = open_database(settings, self.clock) if database is None else database
+        self.checkpoint = checkpoints.from_environment(environ)
+        self.stop = Stop()
+        self.pulse = Pulse(self.clock)
+        # Jitter needs no secrecy, and every process wants its own.
+        self.random = Random()  # noqa: S311
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{identity()[:8]}"
+        self._woken: Callable[[], None] = _nobody_to_wake
+
+    @property
+    def shares_queue(self) -> bool:
+        """Whether other processes may work on the same database: only through PostgreSQL and Redis."""
+        return self.settings.redis_url is not None
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether events are posted to a webhook."""
+        return self.settings.webhook.url is not None
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """The rows of tasks."""
+        return Tasks(rules=RULES, identity=identity)
+
+    @cached_property
+    def event_log(self) -> EventLog:
+        """The log, with everybody who listens to it."""
+        return EventLog(tasks=self.tasks, subscriptions=subscriptions(webhook=self.mirrors))
+
+    @cached_property
+    def leases(self) -> Leases:
+        """Leases of this process. Where it is alone by a lock, the next one is the same holder and need not wait."""
+        return Leases(self.database, holder=self.owner if self.shares_queue else "the only process")
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The systems outside."""
+        return Clients(database=self.database, random=self.random, sleep=self.stop.sleep, steady_sleep=self.clock.sleep)
+
+    @cached_property
+    def following(self) -> Following:
+        """Reading the accounts, and deciding about orders."""
+        return Following(
+            settings=self.settings,
+            clients=self.clients,
+            database=self.database,
+            event_log=self.event_log,
+            clock=self.clock,
+            checkpoint=self.checkpoint,
+            stop=self.stop,
+        )
+
+    @cached_property
+    def accounts(self) -> Reading:
+        """The accounts that can be read."""
+        return self.following.reading(
+            leases=Leases(self.database, holder=self.owner) if self.shares_queue else None,
+            wake=self.wake,
+        )
+
+    @cached_property
+    def crediting(self) -> Crediting:
+        """Firings and the registry."""
+        return Crediting(
+            settings=self.settings,
+            clients=self.clients,
+            database=self.database,
+            event_log=self.event_log,
+            clock=self.clock,
+            checkpoint=self.checkpoint,
+            owner=self.owner,
+            identity=identity,
+            completion=self.following.completion,
+        )
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """The mirror; None where no webhook is configured."""
+        target = self.clients.webhook(self.settings.webhook)
+        if target is None:
+            return None
+        return Mirror(database=self.database, target=target, clock=self.clock, checkpoint=self.checkpoint)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Jobs by hand."""
+        again = MirrorAgain(database=self.database, tasks=self.tasks)
+        return Jobs(
+            database=self.database,
+            accounts=self.accounts,
+            reconcile=self.crediting.reconcile,
+            mirror_one=again.one,
+            mirror_between=again.between,
+            look_at_order=self.following.completion.look,
+            look_at_firing=self.crediting.firing.service.advance,
+        )
+
+    def prepare(self) -> None:
+        """Migrate, or refuse a schema that is not ours; refuse a database that belongs to another registry."""
+        if self.settings.migrate_at_start:
+            upgrade(self.database)
+        else:
+            require_current(self.database)
+        self.crediting.firing.account.check_bindings()
+        if not self.shares_queue:
+            with self.database.write() as connection:
+                self.tasks.take_over(connection)
+
+    def engine(self, part: Part) -> Engine:
+        """Relay and workers of this process."""
+        engine = Engine(
+            database=self.database,
+            tasks=self.tasks,
+            leases=self.leases,
+            duties=self._duties(),
+            part=part,
+            broker=self._broker(),
+            owner=self.owner,
+            lease_seconds=self.settings.tasks.lease_seconds,
+            clock=self.clock,
+            random=self.random,
+            checkpoint=self.checkpoint,
+            beat=self.pulse.beat,
+        )
+        self._woken = engine.wake
+        return engine
+
+    def scheduler(self) -> Scheduler:
+        """The ticks of this process."""
+        ticks = Ticks(
+            database=self.database,
+            tasks=self.tasks,
+            reading=self.accounts,
+            overdue=self.crediting.firing.overdue,
+            pruning=Pruning(database=self.database, retention_days=self.settings.retention.days),
+            poll_seconds={account.name: account.poll_seconds for account in self.settings.accounts}.__getitem__,
+            wake=self.wake,
+        )
+        return Scheduler(
+            ticks=ticks.table(),
+            leadership=Leadership(leases=self.leases, name="scheduler", clock=self.clock),
+            beat=self.pulse.beat,
+        )
+
+    def wake(self) -> None:
+        """There may be work for the relay of this process, if it has one."""
+        self._woken()
+
+    def serve_web(self) -> web.Served:
+        """Health, readiness and metrics. Raises NotReady where the address cannot be listened on."""
+        token = self.settings.web.token
+        application = web.create(
+            database=self.database, pulse=self.pulse, token=None if token is None else token.get_secret_value()
+        )
+        return web.serve(application, self.settings.web.host, self.settings.web.port)
+
+    def status(self) -> Status:
+        """How everything stands."""
+        return read_status(self.database, mirroring=self.mirrors)
+
+    def due(self, patience_seconds: float = DEFAULT_PATIENCE_SECONDS) -> Due:
+        """What is due within the patience."""
+        with self.database.read() as connection:
+            return due(connection, self.database.now(connection), patience_seconds, mirroring=self.mirrors)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.stop.request()
+        if "clients" in self.__dict__:
+            self.clients.close()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _duties(self) -> Duties:
+        return Duties(
+            services={
+                kinds.COMPLETION: _about_its_order(self.following.completion.look),
+                kinds.FIRING: _about_its_order(self.crediting.firing.service.advance),
+                **self.jobs.services(),
+            },
+            look_at_order=self.following.completion.look,
+            look_at_firing=self.crediting.firing.service.advance,
+            mirror=self.mirror,
+        )
+
+    def _broker(self) -> dramatiq.Broker:
+        if self.settings.redis_url is None:
+            return in_memory_broker()
+        namespace = f"waybill-{installation.name_of(self.database, identity)}"
+        return redis_broker(self.settings.redis_url.get_secret_value(), namespace=namespace)
+
+
+def identity() -> str:
+    """A name that nobody had before."""
+    return uuid.uuid4().hex
+
+
+def open_database(settings: Settings, clock: Clock) -> Database:
+    """The database of the settings, its folder made where it is a file. Raises NotReady where that cannot be."""
+    if not settings.uses_postgresql:
+        _make_folder(Path(settings.database_url.removeprefix("sqlite:///")).parent)
+    return Database(settings.database_url, clock)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        # The state holds what the warehouse tells of its customers: nobody else's business.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        sentence = f"The folder {folder} of the database cannot be made: {os.strerror(error.errno or 0)}."
+        raise NotReady(sentence) from error
+
+
+def _about_its_order(look: Callable[[OrderKey, Closing], Outcome]) -> Service:
+    return lambda claim, closing: look(OrderKey.parse(claim.subject), closing)
+
+
+def _nobody_to_wake() -> None:
+    """Before there is a relay."""

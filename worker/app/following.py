@@ -1,0 +1,158 @@
+"""Following the sources: readers of the accounts, and what they find decided about orders."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from functools import cached_property
+
+import sqlalchemy as sa
+import structlog
+
+from settings import Settings
+from worker import accounts
+from worker.account_source import AccountSource
+from worker.accounts import Accounts
+from worker.app.clients import Clients
+from worker.app.reading import Reading
+from worker.backfill import Backfill, BackfillReport, Progress
+from worker.checkpoints import Checkpoint
+from worker.clock import Clock
+from worker.completion import Completion
+from worker.db import Database
+from worker.event_log import EventLog
+from worker.jobs import Result
+from worker.leases import Leases
+from worker.links import Links
+from worker.observations import Observations
+from worker.order_reader import OrderReader
+from worker.poller import Poller
+from worker.recorder import Recorder
+from worker.stopping import Stop
+from worker.sweep import Sweep, SweepReport
+from worker.tail import Tail
+from worker.window_job import WindowDesk
+from worker.windows import WindowReader
+
+_log = structlog.get_logger(__name__)
+
+
+class Following:
+    """The readers and the order service of one process."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clients: Clients,
+        database: Database,
+        event_log: EventLog,
+        clock: Clock,
+        checkpoint: Checkpoint,
+        stop: Stop,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._database = database
+        self._event_log = event_log
+        self._clock = clock
+        self._checkpoint = checkpoint
+        self._stop = stop
+        self.links = Links()
+
+    @cached_property
+    def sources(self) -> Mapping[str, AccountSource]:
+        """Every account with a key."""
+        found = [self._clients.source(account) for account in self._settings.accounts]
+        return {source.name: source for source in found if source is not None}
+
+    @cached_property
+    def completion(self) -> Completion:
+        """What decides about orders."""
+        return Completion(
+            database=self._database,
+            event_log=self._event_log,
+            links=self.links,
+            read_order=self._order_reader.read,
+            server_time=_server_time,
+            quiet_seconds=self._settings.credits.quiet_seconds,
+            checkpoint=self._checkpoint,
+        )
+
+    def reading(self, *, leases: Leases | None, wake: Callable[[], None]) -> Reading:
+        """The pollers, and the jobs about accounts."""
+        return Reading(
+            pollers=[self._poller(source) for source in self.sources.values()],
+            backfill=self._backfill,
+            sweep=self._sweep,
+            leases=leases,
+            wake=wake,
+        )
+
+    def _backfill(self, account: str, since: datetime, until: datetime) -> Result:
+        backfill = Backfill(database=self._database, accounts=self._accounts, windows=self._windows, clock=self._clock)
+        return _document(backfill.run(self.sources[account], since, until, _log_progress))
+
+    def _sweep(self, account: str) -> Result:
+        days = {found.name: found.sweep_days for found in self._settings.accounts}[account]
+        sweep = Sweep(
+            database=self._database,
+            recorder=self._recorder,
+            windows=self._windows,
+            order_reader=self._order_reader,
+            clock=self._clock,
+        )
+        return _document(sweep.run(self.sources[account], days, _log_progress))
+
+    @cached_property
+    def _accounts(self) -> Accounts:
+        return Accounts(self._event_log)
+
+    @cached_property
+    def _recorder(self) -> Recorder:
+        return Recorder(
+            database=self._database,
+            observations=Observations(self._event_log),
+            accounts=self._accounts,
+            clock=self._clock,
+            checkpoint=self._checkpoint,
+        )
+
+    @cached_property
+    def _windows(self) -> WindowReader:
+        desk = WindowDesk(database=self._database, recorder=self._recorder, accounts=self._accounts, clock=self._clock)
+        return WindowReader(desk)
+
+    @cached_property
+    def _order_reader(self) -> OrderReader:
+        return OrderReader(sources=self.sources, database=self._database, recorder=self._recorder, clock=self._clock)
+
+    def _poller(self, source: AccountSource) -> Poller:
+        tail = Tail(
+            source=source,
+            database=self._database,
+            recorder=self._recorder,
+            accounts=self._accounts,
+            clock=self._clock,
+        )
+        return Poller(
+            source=source,
+            database=self._database,
+            accounts=self._accounts,
+            tail=tail,
+            windows=self._windows,
+            clock=self._clock,
+            stopping=lambda: self._stop.requested,
+        )
+
+
+def _server_time(connection: sa.Connection, account: str) -> datetime | None:
+    found = accounts.find_or_none(connection, account)
+    return None if found is None else found.server_time
+
+
+def _log_progress(progress: Progress) -> None:
+    _log.info("reading", **asdict(progress))
+
+
+def _document(report: BackfillReport | SweepReport) -> Result:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(report).items()}

@@ -1,0 +1,74 @@
+"""What the scheduler does and when."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from worker import kinds
+from worker.app.reading import Reading
+from worker.db import Database
+from worker.firing.overdue import Overdue
+from worker.jobs import ALL
+from worker.pruning import Pruning
+from worker.scheduler import Tick
+from worker.tasks import NewTask, Tasks
+
+_log = structlog.get_logger(__name__)
+
+# A request to the registry that nobody answers for any more is noticed within this many seconds of its deadline.
+_OVERDUE_SECONDS = 1.0
+# Hours of the night in UTC: after midnight's batch jobs, one after the other.
+_SWEEP_HOUR = 1
+_RECONCILE_HOUR = 3
+_PRUNE_HOUR = 4
+
+
+class Ticks:
+    """The table of ticks and what the nightly ones do."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tasks: Tasks,
+        reading: Reading,
+        overdue: Overdue,
+        pruning: Pruning,
+        poll_seconds: Callable[[str], float],
+        wake: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._tasks = tasks
+        self._reading = reading
+        self._overdue = overdue
+        self._pruning = pruning
+        self._poll_seconds = poll_seconds
+        self._wake = wake
+
+    def table(self) -> Sequence[Tick]:
+        """Every tick."""
+        return [
+            *(self._poll(name) for name in self._reading.names()),
+            Tick(name="overdue", action=self._find_overdue, seconds=_OVERDUE_SECONDS),
+            Tick(name="sweep", action=lambda: self._add(kinds.SWEEP), hour=_SWEEP_HOUR),
+            Tick(name="reconcile", action=lambda: self._add(kinds.RECONCILE), hour=_RECONCILE_HOUR),
+            Tick(name="prune", action=self._prune, hour=_PRUNE_HOUR),
+        ]
+
+    def _poll(self, account: str) -> Tick:
+        return Tick(
+            name=f"poll {account}", action=lambda: self._reading.tick(account), seconds=self._poll_seconds(account)
+        )
+
+    def _find_overdue(self) -> None:
+        if self._overdue.run_once():
+            self._wake()
+
+    def _add(self, kind: str) -> None:
+        with self._database.write() as connection:
+            self._tasks.add_job(connection, NewTask(kind=kind, subject=ALL), self._database.now(connection))
+        self._wake()
+
+    def _prune(self) -> None:
+        pruned = self._pruning.run()
+        _log.info("pruned", tasks=pruned.tasks, events=pruned.events)

@@ -462,6 +462,7 @@ def test_rows_are_found_that_lost_tasks_would_have_forgotten(store: OrderStore) 
         assert complete_without_firing(connection, 10) == [KEY]
         assert never_looked_at(connection, 10) == [OrderKey(ACCOUNT, CUSTOMER, "PO-2")]
         assert due_orders(connection, now, 10) == [KEY]
+        assert find_orders(connection, NUMBER) == [KEY]
         assert find_orders(connection, NUMBER, account=ACCOUNT, customer_id=CUSTOMER) == [KEY]
         assert find_orders(connection, NUMBER, customer_id=8) == []
 

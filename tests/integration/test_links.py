@@ -143,6 +143,18 @@ def test_unlinking_is_refused_where_it_is_not_clear_or_not_allowed(store: OrderS
     assert count(store) == 1
 
 
+def test_a_link_that_a_frozen_order_does_not_stand_on_can_be_taken_away(store: OrderStore) -> None:
+    """The order stands on its more specific link."""
+    store.link(row(), row(3, account=ACCOUNT, customer_id=CUSTOMER))
+    store.deliver()
+    store.look()
+    store.fire("confirmed", {})
+
+    unlink(store, account="")
+
+    assert count(store) == 1
+
+
 def test_a_loose_link_is_not_found_for_an_order_whose_number_others_have_too(store: OrderStore) -> None:
     """Deliveries that nobody looked at yet count: the reading before firing may just have found them."""
     store.link()

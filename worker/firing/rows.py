@@ -56,9 +56,8 @@ class FiringRow:
 
 
 _COLUMNS = [column for column in firings.c if column.name != "created_at"]
-_SELECT: sa.Select[Any] = sa.select(
-    *_COLUMNS, orders.c.account, orders.c.customer_id, orders.c.purchase_order
-).join_from(firings, orders)
+_KEY = (orders.c.account, orders.c.customer_id, orders.c.purchase_order)
+_SELECT: sa.Select[Any] = sa.select(*_COLUMNS, *_KEY).join_from(firings, orders)
 
 
 class FiringRows:

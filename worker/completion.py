@@ -15,7 +15,7 @@ from worker.completion_rule import COMPLETED, Decision, decide
 from worker.db import Database
 from worker.event_log import EventLog
 from worker.events import OrderKey
-from worker.links import Links
+from worker.link_rows import LinkRows
 from worker.order_events import Before, drafts
 from worker.order_facts import OrderFacts, load_facts
 from worker.order_rows import OrderRow, add_order, late_deliveries, load_order, touch_others, update_order
@@ -59,7 +59,7 @@ class Completion:
         *,
         database: Database,
         event_log: EventLog,
-        links: Links,
+        links: LinkRows,
         read_order: ReadOrder,
         server_time: ServerTime,
         quiet_seconds: float,

@@ -1,17 +1,17 @@
-"""Order links as rows: imported from a file, taken away by a person, found for an order (DESIGN §5)."""
+"""Order links as rows, changed: imported from a file, taken away by a person (DESIGN §5)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from worker.db.tables import deliveries, firings, links, orders, set_aside
+from worker.db.tables import firings, links, orders
 from worker.errors import UsageError
 from worker.events import OrderKey
-from worker.link_match import LinkMatch, best, covers, match
+from worker.link_match import best, covers
 from worker.link_row import LinkRow
+from worker.link_rows import LinkRows, by_number, chunks, load_links
 from worker.mistakes import Mistake, refuse
 from worker.standing import Link
 from worker.states import FiringState
@@ -19,8 +19,6 @@ from worker.states import FiringState
 # A link may still change while nothing was promised on its terms, and after the registry refused them.
 FREE = (FiringState.HELD, FiringState.PLANNED, FiringState.WITHDRAWN, FiringState.REFUSED)
 
-# SQLite takes at most some thousands of values in one statement.
-_CHUNK = 400
 # What a row of a file says, apart from where it stands there.
 _SAID = tuple(field.name for field in fields(LinkRow) if field.name != "line")
 _KEY = ("account", "customer_id", "purchase_order")
@@ -43,8 +41,8 @@ class _Frozen:
     state: str
 
 
-class Links:
-    """The rows of `links`. Methods take the caller's transaction."""
+class Links(LinkRows):
+    """The rows of `links` and every change to them. Methods take the caller's transaction."""
 
     def import_rows(self, connection: sa.Connection, rows: Sequence[LinkRow], now: datetime) -> ImportReport:
         """Take the links of a file: those it names are added or changed, others left alone.
@@ -52,7 +50,7 @@ class Links:
         Raises UsageError, and takes nothing, naming each row whose link is frozen by a firing that is armed or beyond.
         """
         numbers = sorted({row.purchase_order for row in rows})
-        held = _by_number(_load(connection, numbers))
+        held = by_number(load_links(connection, numbers))
         known = {_key_of(link): link for group in held.values() for link in group}
         new = [row for row in rows if row.key not in known]
         changed = [row for row in rows if row.key in known and not _same(row, known[row.key])]
@@ -75,7 +73,7 @@ class Links:
 
         Raises UsageError where there is none, where several are meant, or where it is frozen.
         """
-        held = _load(connection, [purchase_order])
+        held = load_links(connection, [purchase_order])
         meant = [link for link in held if account in (None, link.account) and customer_id in (None, link.customer_id)]
         link = _the_one(purchase_order, meant)
         for order in _frozen_orders(connection, [purchase_order]):
@@ -86,64 +84,11 @@ class Links:
         touch(connection, [purchase_order], now)
         return link
 
-    def find(self, connection: sa.Connection, key: OrderKey) -> LinkMatch:
-        """The link that this order is under: one, none, or it cannot be told."""
-        held = _load(connection, [key.purchase_order])
-        chosen = best(held, key)
-        if chosen is None or (chosen.account and chosen.customer_id):
-            return match(held, key, ())
-        return match(held, key, _same_number(connection, key.purchase_order))
-
-    def of_numbers(self, connection: sa.Connection, numbers: Iterable[str]) -> dict[str, list[Link]]:
-        """All links of these purchase order numbers, by number."""
-        return _by_number(_load(connection, sorted(set(numbers))))
-
-    def all(self, connection: sa.Connection) -> Iterator[Link]:
-        """Every link, in the order of their numbers."""
-        for row in connection.execute(sa.select(links).order_by(links.c.purchase_order, links.c.id)):
-            yield link_of(row)
-
-
-def link_of(row: sa.Row[Any]) -> Link:
-    """A link from its row."""
-    return Link(
-        id=row.id, batches=tuple(row.batches), **{name: getattr(row, name) for name in _SAID if name != "batches"}
-    )
-
 
 def touch(connection: sa.Connection, numbers: Sequence[str], now: datetime) -> None:
     """Have every known order of these purchase order numbers looked at again, now."""
-    for chunk in _chunks(numbers):
+    for chunk in chunks(numbers):
         connection.execute(sa.update(orders).where(orders.c.purchase_order.in_(chunk)).values(look_at=now))
-
-
-def _load(connection: sa.Connection, numbers: Sequence[str]) -> list[Link]:
-    found: list[Link] = []
-    for chunk in _chunks(numbers):
-        statement = sa.select(links).where(links.c.purchase_order.in_(chunk)).order_by(links.c.id)
-        found += [link_of(row) for row in connection.execute(statement)]
-    return found
-
-
-def _by_number(found: Iterable[Link]) -> dict[str, list[Link]]:
-    groups: dict[str, list[Link]] = {}
-    for link in found:
-        groups.setdefault(link.purchase_order, []).append(link)
-    return groups
-
-
-def _same_number(connection: sa.Connection, purchase_order: str) -> set[OrderKey]:
-    """Every known order of that number, whether it was looked at yet or not."""
-    seen = sa.select(deliveries.c.account, deliveries.c.customer_id).where(
-        deliveries.c.purchase_order == purchase_order
-    )
-    aside = sa.select(set_aside.c.account, set_aside.c.customer_id).where(
-        set_aside.c.purchase_order == purchase_order,
-        set_aside.c.customer_id.is_not(None),
-        set_aside.c.closed_at.is_(None),
-    )
-    rows = connection.execute(sa.union(seen, aside))
-    return {OrderKey(row.account, row.customer_id, purchase_order) for row in rows}
 
 
 def _refuse_frozen(connection: sa.Connection, rows: Sequence[LinkRow], held: dict[str, list[Link]]) -> None:
@@ -174,7 +119,7 @@ def _frozen_by(row: LinkRow, held: Sequence[Link], frozen: Sequence[_Frozen]) ->
 def _frozen_orders(connection: sa.Connection, numbers: Sequence[str]) -> list[_Frozen]:
     """Orders of these numbers with a firing beyond planning; their firings stay as they are until we have committed."""
     found: list[_Frozen] = []
-    for chunk in _chunks(numbers):
+    for chunk in chunks(numbers):
         statement = (
             sa.select(orders.c.account, orders.c.customer_id, orders.c.purchase_order, firings.c.state)
             .join_from(orders, firings, firings.c.order_id == orders.c.id)
@@ -230,7 +175,3 @@ def _the_one(purchase_order: str, meant: Sequence[Link]) -> Link:
         sentence = f"Several links have the number {purchase_order}: {named}. Name one with --account and --customer."
         raise UsageError(sentence)
     return meant[0]
-
-
-def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
-    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]

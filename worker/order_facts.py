@@ -13,7 +13,7 @@ from worker.db.tables import counted_deliveries, deliveries, firings, orders, se
 from worker.delivery_rows import facts_of_row
 from worker.events import OrderKey
 from worker.link_match import LinkMatch
-from worker.links import Links
+from worker.link_rows import LinkRows
 from worker.standing import DeliveryFacts, Link, Standing
 from worker.states import FiringState
 
@@ -72,7 +72,7 @@ class OrderFacts:
         return [held, sorted(payload_hash for payload_hash, _ in self.set_aside)]
 
 
-def load_facts(connection: sa.Connection, key: OrderKey, links: Links) -> OrderFacts:
+def load_facts(connection: sa.Connection, key: OrderKey, links: LinkRows) -> OrderFacts:
     """What we hold about an order."""
     held = _deliveries(connection, key)
     return OrderFacts(

@@ -11,7 +11,7 @@ from worker.db import for_update
 from worker.db.tables import counted_deliveries, deliveries, firings, orders
 from worker.events import OrderKey
 from worker.link_match import best
-from worker.links import Links
+from worker.link_rows import LinkRows
 from worker.standing import DeliveryFacts
 from worker.states import UNSENT, FiringState, OrderState
 
@@ -124,7 +124,7 @@ def find_orders(
 
 
 def list_orders(
-    connection: sa.Connection, links: Links, *, state: str | None = None, limit: int | None = None
+    connection: sa.Connection, links: LinkRows, *, state: str | None = None, limit: int | None = None
 ) -> Iterator[dict[str, object]]:
     """Orders with the keys of DESIGN §8, by account, customer and number, as they come from the database."""
     statement = sa.select(orders).order_by(orders.c.account, orders.c.customer_id, orders.c.purchase_order)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+import structlog
+
 from settings import Settings
 from worker import amounts
 from worker.app.clients import Clients
@@ -14,7 +16,11 @@ from worker.event_log import EventLog
 from worker.factors import Factors, load_factors
 from worker.firing.assembly import FiringParts, assemble
 from worker.firing.policy import Mode, Policy
+from worker.jobs import Result
+from worker.reconciler import Reconciler
 from worker.standing import Calculation, DeliveryFacts, Link
+
+_log = structlog.get_logger(__name__)
 
 
 class Crediting:
@@ -86,3 +92,17 @@ class Crediting:
             owner=self._owner,
             checkpoint=self._checkpoint,
         )
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """What compares the two ledgers."""
+        firing = self.firing
+        return Reconciler(database=self._database, account=firing.account, ledger=firing.ledger)
+
+    def reconcile(self, supplier: bool) -> Result:  # noqa: FBT001 - a job's payload
+        """Compare them; what was found, as a job's result. Raises ConnectorError, and NotReady without credentials."""
+        report = self.reconciler.run(supplier=supplier)
+        mismatches = [mismatch.id for mismatch in report.mismatches]
+        if mismatches:
+            _log.warning("the ledgers differ", mismatches=mismatches)
+        return {"agrees": report.agrees, "mismatches": mismatches}

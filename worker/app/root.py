@@ -197,6 +197,7 @@ class App:
             overdue=self.crediting.firing.overdue,
             pruning=Pruning(database=self.database, retention_days=self.settings.retention.days),
             poll_seconds={account.name: account.poll_seconds for account in self.settings.accounts}.__getitem__,
+            has_registry=self.settings.isometric.has_credentials,
             wake=self.wake,
         )
         return Scheduler(

@@ -35,6 +35,7 @@ class Ticks:
         overdue: Overdue,
         pruning: Pruning,
         poll_seconds: Callable[[str], float],
+        has_registry: bool,
         wake: Callable[[], None],
     ) -> None:
         self._database = database
@@ -43,6 +44,7 @@ class Ticks:
         self._overdue = overdue
         self._pruning = pruning
         self._poll_seconds = poll_seconds
+        self._has_registry = has_registry
         self._wake = wake
 
     def table(self) -> Sequence[Tick]:
@@ -51,9 +53,14 @@ class Ticks:
             *(self._poll(name) for name in self._reading.names()),
             Tick(name="overdue", action=self._find_overdue, seconds=_OVERDUE_SECONDS),
             Tick(name="sweep", action=lambda: self._add(kinds.SWEEP), hour=_SWEEP_HOUR),
-            Tick(name="reconcile", action=lambda: self._add(kinds.RECONCILE), hour=_RECONCILE_HOUR),
+            *self._nightly_reconcile(),
             Tick(name="prune", action=self._prune, hour=_PRUNE_HOUR),
         ]
+
+    def _nightly_reconcile(self) -> Sequence[Tick]:
+        if not self._has_registry:
+            return []
+        return [Tick(name="reconcile", action=lambda: self._add(kinds.RECONCILE), hour=_RECONCILE_HOUR)]
 
     def _poll(self, account: str) -> Tick:
         return Tick(

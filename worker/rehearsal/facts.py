@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from worker import accounts, coverage
+from worker import coverage
 from worker.db import Database
-from worker.db.tables import events, firings, orders, tasks
+from worker.db.tables import accounts, events, firings, orders, tasks
 from worker.states import FiringState, TaskState
 
 # Where a firing of an order that should be delivered may be left: the registry has it, or a person must look.
@@ -35,13 +35,14 @@ class Facts:
 def look(database: Database, account: str) -> Facts:
     """Read the facts in one view. Raises DatabaseUnavailable."""
     with database.read() as connection:
-        known = accounts.find(connection, account)
+        # None before the first poll.
+        start = connection.execute(sa.select(accounts.c.start).where(accounts.c.name == account)).scalar_one_or_none()
         return Facts(
             events=connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one(),
             open_tasks=_counts(connection, tasks.c.kind, tasks.c.ended_at.is_(None)),
             orders=_counts(connection, orders.c.state),
             firings=_counts(connection, firings.c.state),
-            certified_until=coverage.certified_until(connection, account, known.start),
+            certified_until=coverage.certified_until(connection, account, start),
             ended=_ended(connection),
         )
 

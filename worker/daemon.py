@@ -7,7 +7,7 @@ second ends it at once.
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -22,6 +22,7 @@ from worker.progress import progress_for
 from worker.scheduler import Scheduler
 from worker.state_lock import state_lock
 from worker.stopping import Stop
+from worker.supervision import Supervisor
 from worker.waiting import Unreachable, UntilIdle, Verdict
 
 _log = structlog.get_logger(__name__)
@@ -77,6 +78,15 @@ def work(app: App, *, threads: int) -> int:
         app.prepare()
         with _running(app.engine(Part(threads=threads, relays=False, shared=True))):
             return _until_stopped(app)
+
+
+def work_in_processes(app: App, *, command: Sequence[str], processes: int) -> int:
+    """Several processes of workers; `command` starts one of them."""
+    _require_redis(app, "work")
+    with _stopping(app.stop):
+        app.prepare()
+        Supervisor(command=command, count=processes, clock=app.clock, stop=app.stop).run()
+    return DONE
 
 
 def web(app: App) -> int:

@@ -1,5 +1,6 @@
 """`waybill run`, and its parts for several machines: `scheduler`, `work`, `web`."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from worker import daemon
 from worker.app import App
 from worker.cli.options import Config
-from worker.cli.session import read_settings
+from worker.cli.session import chosen_config, read_settings
 from worker.daemon import DEFAULT_THREADS, RunOptions
 from worker.idleness import DEFAULT_PATIENCE_SECONDS
 
@@ -58,12 +59,20 @@ def scheduler(*, config: Config = None) -> None:
 
 def work(*, threads: Threads = DEFAULT_THREADS, processes: Processes = 1, config: Config = None) -> None:
     """Run workers only. Needs PostgreSQL and Redis."""
-    _serve(config, lambda app: daemon.work(app, threads=threads))
+    if processes == 1:
+        _serve(config, lambda app: daemon.work(app, threads=threads))
+    one = [sys.executable, "-m", "worker", *_config_option(config), "work", "--threads", str(threads)]
+    _serve(config, lambda app: daemon.work_in_processes(app, command=one, processes=processes))
 
 
 def web(*, config: Config = None) -> None:
     """Run the web part only: health, readiness, metrics."""
     _serve(config, daemon.web)
+
+
+def _config_option(config: Path | None) -> list[str]:
+    chosen = chosen_config(config)
+    return [] if chosen is None else ["--config", str(chosen)]
 
 
 def _serve(config: Path | None, part: Callable[[App], int]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.clocks import ManualClock
+from tests.firing_kit import Bench, Twin
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.db.upgrade import upgrade
@@ -15,4 +17,29 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url, SystemClock())
     upgrade(database)
     yield database
+    database.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """One clock for us and for the twin."""
+    return ManualClock()
+
+
+@pytest.fixture
+def twin(clock: ManualClock) -> Iterator[Twin]:
+    """The registry."""
+    twin = Twin(clock)
+    yield twin
+    twin.server.stop()
+
+
+@pytest.fixture
+def bench(sqlite_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
+    """Firing in automatic mode on an empty SQLite database."""
+    database = Database(sqlite_url, clock)
+    upgrade(database)
+    bench = Bench(database, clock, twin)
+    yield bench
+    bench.close()
     database.close()

@@ -4,13 +4,15 @@ Exit status (DESIGN §8): 0 done, 1 done and found something, 2 usage or configu
 or refuses, 4 internal error.
 """
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 import structlog
 
+import settings.log
 from connectors.errors import ConnectorError
-from settings import SettingsError
+from settings import LogLevel, SettingsError
 from worker.cli.app import app
 from worker.errors import WaybillError
 
@@ -25,6 +27,9 @@ _log = structlog.get_logger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: this process's own) and return the exit status. Nothing escapes."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    # Until a command has read its settings; a set-up that does not exist is told by whoever reads them.
+    wanted = os.environ.get("WAYBILL_LOG__LEVEL", "")
+    settings.log.configure(level=wanted if wanted in set(LogLevel) else LogLevel.WARNING)
     return guarded(lambda: app(args=arguments, prog_name="waybill"))
 
 
@@ -34,18 +39,22 @@ def guarded(command: Callable[[], object]) -> int:
         command()
     except SystemExit as done:
         return _status(done.code)
-    except SettingsError as error:
-        return _told(USAGE, *error.sentences)
-    except WaybillError as error:
-        return _told(error.exit_status, error.sentence)
-    except ConnectorError as error:
-        return _told(REMOTE, error.sentence)
     except KeyboardInterrupt:
         return INTERRUPTED
     # Whatever it is, a user gets a sentence; the traceback is for who looks for the mistake.
     except Exception as error:  # noqa: BLE001 - the end of the road
-        return _internal(error)
+        return _explained(error)
     return 0
+
+
+def _explained(error: Exception) -> int:
+    if isinstance(error, SettingsError):
+        return _told(USAGE, *error.sentences)
+    if isinstance(error, WaybillError):
+        return _told(error.exit_status, error.sentence)
+    if isinstance(error, ConnectorError):
+        return _told(REMOTE, error.sentence)
+    return _internal(error)
 
 
 def _internal(error: Exception) -> int:

@@ -64,7 +64,7 @@ class DeadLetters:
         record = normalize(orjson.loads(row.payload))
         if isinstance(record, SetAside):
             return False
-        # It was read with that turn, by a version that did not understand it: whatever was read later still counts more.
+        # Its turn is the one it was read with: whatever was read later still counts more.
         circumstances = Circumstances(account=row.account, server_time=now, now=now, confirmed=True)
         self._observations.record(connection, [Observed(record, row.turn)], circumstances)
         _close(connection, row, now)

@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from http.client import HTTPMessage
+from email.message import Message
 
 import pytest
 import sqlalchemy as sa
@@ -48,7 +48,7 @@ def served(database: Database, pulse: Pulse, token: str | None = None) -> Iterat
         server.stop()
 
 
-def ask(url: str, token: str | None = None) -> tuple[int, str, HTTPMessage]:
+def ask(url: str, token: str | None = None) -> tuple[int, str, Message[str, str]]:
     """Status, body and headers of a GET."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback

@@ -1,19 +1,19 @@
 """The whole command line, put together from its nouns."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 from worker.cli import (
     coverage,
-    firings,
     daemon,
     database,
     dead_letters,
     deliveries,
     enqueue,
     events,
+    firings,
     orders,
     reconcile,
     rehearse,
@@ -36,8 +36,15 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - the library calls it so
     if asked:
-        say(f"waybill {version('waybill')}")
+        say(f"waybill {_version_of('waybill')}")
         raise typer.Exit
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "(a checkout that is not installed)"
 
 
 @app.callback()

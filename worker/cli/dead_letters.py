@@ -31,8 +31,9 @@ def retry(ids: OptionalIds = None, *, config: Config = None) -> None:
     """Try again: tasks wait with fresh attempts, records are parsed once more. Exit 1 if a record still does not."""
     with session(config) as here, here.database.write() as connection:
         letters = DeadLetters(tasks=here.tasks, observations=Observations(here.event_log))
-        # Typer gives an empty list where no id was named.
-        retried = letters.retry(connection, ids if ids else None, here.database.now(connection))
+        # The library gives an empty list where no id was named.
+        named = None if ids is None or len(ids) == 0 else ids
+        retried = letters.retry(connection, named, here.database.now(connection))
     say(f"{retried.tasks} tasks wait again, {retried.records} records parse now.")
     if retried.still_set_aside:
         say(f"{retried.still_set_aside} records still do not parse; `dead-letters list` says why.")

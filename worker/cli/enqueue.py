@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from worker import kinds
+from worker.app import App
 from worker.cli.choosing import the_order
 from worker.cli.options import (
     Account,
@@ -20,7 +21,7 @@ from worker.cli.options import (
     Wait,
 )
 from worker.cli.output import say
-from worker.cli.session import Session, session
+from worker.cli.session import session
 from worker.cli.waiting import wait_for
 from worker.delivery_rows import instant_text
 from worker.errors import UsageError
@@ -99,7 +100,7 @@ def reconcile(*, supplier: Supplier = False, wait: Wait = False, config: Config 
         _add(here, NewTask(kind=kinds.RECONCILE, subject=ALL, payload={"supplier": supplier}), wait=wait)
 
 
-def _add(here: Session, new: NewTask, *, wait: bool) -> None:
+def _add(here: App, new: NewTask, *, wait: bool) -> None:
     with here.database.write() as connection:
         identity = here.tasks.add_job(connection, new, here.database.now(connection))
     say(identity)
@@ -107,7 +108,7 @@ def _add(here: Session, new: NewTask, *, wait: bool) -> None:
         wait_for(here, identity)
 
 
-def _meant(here: Session, account: str | None) -> str:
+def _meant(here: App, account: str | None) -> str:
     names = [one.name for one in here.settings.accounts if one.api_key is not None]
     if not names:
         sentence = (
@@ -137,7 +138,7 @@ def _what_to_mirror(event: str | None, since: datetime | None, until: datetime |
     raise UsageError(sentence)
 
 
-def _check_event(here: Session, event: str | None) -> None:
+def _check_event(here: App, event: str | None) -> None:
     if event is None:
         return
     with here.database.read() as connection:
@@ -146,7 +147,7 @@ def _check_event(here: Session, event: str | None) -> None:
             raise UsageError(sentence)
 
 
-def _require_registry(here: Session) -> None:
+def _require_registry(here: App) -> None:
     if not here.settings.isometric.has_credentials:
         sentence = (
             "No registry credentials are configured; "

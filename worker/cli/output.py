@@ -77,7 +77,7 @@ def _table(rows: Sequence[Document], columns: Sequence[str]) -> Table:
 def _nested(document: Document, depth: int) -> None:
     for name, value in document.items():
         start = f"{' ' * depth * _INDENT}{name.replace('_', ' ')}:"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             say(start)
             _nested(value, depth + 1)
         elif isinstance(value, list | tuple) and value:
@@ -97,7 +97,7 @@ def _items(values: Sequence[object], depth: int) -> None:
 
 
 def _cell(value: object) -> str:
-    if value is None:
+    if value is None or value == {}:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

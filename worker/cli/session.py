@@ -26,14 +26,20 @@ def chosen_config(config: Path | None) -> Path | None:
     return config if config is not None else _before_the_command.get()
 
 
-def read_settings(config: Path | None, *, quiet: bool = True) -> Settings:
-    """The settings; also sets up the log. `quiet`: warnings only, unless LOG__LEVEL says otherwise.
+def chosen_config(config: Path | None) -> Path | None:
+    """The settings file named on the command line, behind the command or before it; None where none is."""
+    return config if config is not None else _before_the_command.get()
 
+
+def read_settings(config: Path | None, *, quiet: bool = True) -> Settings:
+    """The settings; also sets up the log.
+
+    `quiet`: errors only, unless LOG__LEVEL says otherwise, since a command tells what goes wrong in its own sentence.
     Raises settings.SettingsError.
     """
     loaded = settings.load(chosen_config(config))
     told = "log.level" in loaded.sources()
-    level = LogLevel.WARNING if quiet and not told else loaded.log.level
+    level = LogLevel.ERROR if quiet and not told else loaded.log.level
     settings.log.configure(format=loaded.log.format, level=level)
     settings.log.register_secrets(loaded.secrets())
     return loaded

@@ -1,31 +1,31 @@
 """`waybill webhook`: the operator's receiver."""
 
 from datetime import datetime
-from random import SystemRandom
 
 import orjson
 import typer
 
-from connectors.errors import ServerFault
-from connectors.webhook import Delivered, Gone, Outcome
+from connectors.errors import ConnectorError
+from connectors.webhook import Delivered, Gone, Outcome, RetryLater
 from worker import switches
+from worker.app import App
+from worker.app.root import identity
 from worker.cli.options import Config
 from worker.cli.output import say
-from worker.cli.session import Session, new_id, session
-from worker.clients import Clients
+from worker.cli.session import session
 from worker.errors import UsageError
 from worker.events import Event
 
 app = typer.Typer(help="The receiver of events.", no_args_is_help=True)
 
 
-@app.command()
-def test(*, config: Config = None) -> None:
+@app.command("test")
+def send_ping(*, config: Config = None) -> None:
     """Post a signed ping, now. Exit 3 if the receiver does not take it."""
     with session(config) as here:
         outcome = _post_ping(here)
     if not isinstance(outcome, Delivered):
-        raise ServerFault("webhook", "deliver a ping", _complaint(outcome))
+        raise _refusal(outcome)
     say(f"The receiver took the ping (HTTP {outcome.status}).")
 
 
@@ -39,31 +39,27 @@ def enable(*, config: Config = None) -> None:
     say("The receiver is switched on.")
 
 
-def _require_url(here: Session) -> None:
+def _require_url(here: App) -> None:
     if here.settings.webhook.url is None:
         sentence = "No receiver is configured; set WAYBILL_WEBHOOK__URL and WAYBILL_WEBHOOK__SECRET."
         raise UsageError(sentence)
 
 
-def _post_ping(here: Session) -> Outcome:
+def _post_ping(here: App) -> Outcome:
     _require_url(here)
-    clients = Clients(database=here.database, random=SystemRandom(), sleep=here.clock.sleep)
-    try:
-        target = clients.webhook(here.settings.webhook)
-        if target is None:
-            sentence = "The receiver has no secret; set WAYBILL_WEBHOOK__SECRET."
-            raise UsageError(sentence)
-        now = here.clock.now()
-        event = _ping(now)
-        return target.deliver(message_id=event.id, sent_at=now, body=orjson.dumps(event.cloud_event()))
-    finally:
-        clients.close()
+    target = here.clients.webhook(here.settings.webhook)
+    if target is None:
+        sentence = "The receiver has no secret; set WAYBILL_WEBHOOK__SECRET."
+        raise UsageError(sentence)
+    now = here.clock.now()
+    event = _ping(now)
+    return target.deliver(message_id=event.id, sent_at=now, body=orjson.dumps(event.cloud_event()))
 
 
 def _ping(now: datetime) -> Event:
     """Not from the log: a receiver that looks at the type passes it over."""
     return Event(
-        id=f"ping_{new_id()}",
+        id=f"ping_{identity()}",
         source="/waybill",
         subject="webhook",
         type="waybill.webhook.ping",
@@ -73,7 +69,6 @@ def _ping(now: datetime) -> Event:
     )
 
 
-def _complaint(outcome: Outcome) -> str:
-    if isinstance(outcome, Gone):
-        return "the receiver answered 410 Gone: it wants no more events"
-    return "" if isinstance(outcome, Delivered) else outcome.reason
+def _refusal(outcome: RetryLater | Gone) -> ConnectorError:
+    why = outcome.reason if isinstance(outcome, RetryLater) else "the receiver answered 410 Gone: it wants no events"
+    return ConnectorError("webhook", "deliver a ping", why, status=outcome.status)

@@ -50,6 +50,7 @@ def serve(application: Starlette, host: str, port: int) -> Served:
         application,
         # The log is set up already, and requests are a probe's business.
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -1,0 +1,102 @@
+"""Waiting for a job: for the daemon to do it, or doing it here where there is no daemon."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.app import App
+from worker.db.tables import leases, tasks
+from worker.errors import NotReady, WaybillError
+from worker.kinds import RULES
+from worker.renewal import Renewal
+from worker.runner import Runner
+from worker.state_lock import state_lock
+from worker.states import TaskState
+
+# Seconds between two looks at a job that a daemon does.
+_LOOK_SECONDS = 0.2
+# What a result says of an account that could not be read.
+_TROUBLES = ("stopped", "error")
+
+
+class JobFailed(WaybillError):
+    """The job could not be done; a remote system is unreachable or refuses."""
+
+    exit_status = 3
+
+
+def wait_for(app: App, identity: str) -> dict[str, Any]:
+    """Wait until the job has ended; its result. Raises JobFailed."""
+    with ExitStack() as stack:
+        if _is_ours_alone(app, stack):
+            _do_here(app, identity)
+        row = _row(app, identity)
+        while row.state in (TaskState.WAITING, TaskState.RUNNING) and row.error is None:
+            app.clock.sleep(_LOOK_SECONDS)
+            row = _row(app, identity)
+    _raise_if_failed(row)
+    return {} if row.result is None else dict(row.result)
+
+
+def _is_ours_alone(app: App, stack: ExitStack) -> bool:
+    """Whether no daemon is there to do it; where there may be one only, it is kept away until we are done."""
+    if app.shares_queue:
+        return not _somebody_relays(app)
+    try:
+        stack.enter_context(state_lock(app.settings.state_dir))
+    except NotReady:
+        return False
+    return True
+
+
+def _somebody_relays(app: App) -> bool:
+    with app.database.read() as connection:
+        now = app.database.now(connection)
+        lease = sa.select(leases.c.name).where(leases.c.name == "relay", leases.c.until > now)
+        return connection.execute(lease).first() is not None
+
+
+def _do_here(app: App, identity: str) -> None:
+    lease_seconds = app.settings.tasks.lease_seconds
+    renewal = Renewal(database=app.database, tasks=app.tasks, lease_seconds=lease_seconds)
+    runner = Runner(
+        database=app.database,
+        tasks=app.tasks,
+        rules=RULES,
+        services=app.jobs.services(),
+        renewal=renewal,
+        owner=app.owner,
+        lease_seconds=lease_seconds,
+        random=app.random,
+        is_stopping=lambda: False,
+        checkpoint=app.checkpoint,
+    )
+    renewal.start()
+    try:
+        runner.run([identity])
+    finally:
+        renewal.stop()
+
+
+def _row(app: App, identity: str) -> sa.Row[Any]:
+    with app.database.read() as connection:
+        return connection.execute(sa.select(tasks).where(tasks.c.id == identity)).one()
+
+
+def _raise_if_failed(row: sa.Row[Any]) -> None:
+    if row.error is not None:
+        again = "" if row.state == TaskState.DISCARDED else f" Job {row.id} stays on the queue and is tried again."
+        sentence = f"{row.error.rstrip('.')}.{again}"
+        raise JobFailed(sentence)
+    troubles = [_trouble(told) for told in ({} if row.result is None else row.result).values()]
+    told = [trouble for trouble in troubles if trouble is not None]
+    if told:
+        raise JobFailed(" ".join(told))
+
+
+def _trouble(told: object) -> str | None:
+    """What the result says of an account that could not be read."""
+    if not isinstance(told, dict):
+        return None
+    return next((str(told[name]) for name in _TROUBLES if told.get(name) is not None), None)

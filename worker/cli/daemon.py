@@ -1,7 +1,6 @@
 """`waybill run`, and its parts for several machines: `scheduler`, `work`, `web`."""
 
 import sys
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -74,12 +73,6 @@ def web(*, config: Config = None) -> None:
 def _config_option(config: Path | None) -> list[str]:
     chosen = chosen_config(config)
     return [] if chosen is None else ["--config", str(chosen)]
-
-
-def _work_command(threads: int, config: Path | None) -> list[str]:
-    """The command line of one of several worker processes."""
-    named = [] if config is None else ["--config", str(config)]
-    return [sys.executable, "-m", "worker", "work", "--threads", str(threads), *named]
 
 
 def _serve(config: Path | None, part: Callable[[App], int]) -> None:

@@ -26,11 +26,6 @@ def chosen_config(config: Path | None) -> Path | None:
     return config if config is not None else _before_the_command.get()
 
 
-def chosen_config(config: Path | None) -> Path | None:
-    """The settings file named on the command line, behind the command or before it; None where none is."""
-    return config if config is not None else _before_the_command.get()
-
-
 def read_settings(config: Path | None, *, quiet: bool = True) -> Settings:
     """The settings; also sets up the log.
 

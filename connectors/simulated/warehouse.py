@@ -115,6 +115,8 @@ class Warehouse:
 
     def _publish(self, key: int, row: Row | None, *, late: bool) -> None:
         """Show a change now or later, but never before an earlier change of the same delivery."""
+        # What was late and has come by now is shown first, or it would overwrite this newer change later on.
+        self._settle()
         now = self.clock.now().timestamp()
         visible_at = max(now + (self._delay() if late else 0.0), self._visible_from.get(key, 0.0))
         self._visible_from[key] = visible_at

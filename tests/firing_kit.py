@@ -83,6 +83,10 @@ def credit_order(identity: str, kg: int) -> CreditOrder:
     )
 
 
+class Died(BaseException):
+    """Stands for the end of a process: nothing of ours may catch it."""
+
+
 class Twin:
     """The registry's twin as a server, with its switches."""
 
@@ -110,6 +114,11 @@ class Twin:
         deadline = time.monotonic() + PATIENCE
         while len(self.happened()) < count and time.monotonic() < deadline:
             time.sleep(0.01)
+
+    def batches(self) -> list[dict[str, Any]]:
+        """Every batch as it is now."""
+        found = self.registry.batches(until=self.registry.clock.now())
+        return [{"id": one.id, "status": one.status, "kg": one.kg, "delivery_id": one.delivery_id} for one in found]
 
     def posts(self) -> int:
         """How many requests to deliver arrived."""

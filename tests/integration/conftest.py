@@ -1,6 +1,7 @@
 """A migrated database, on SQLite and on PostgreSQL in turn."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,17 @@ def bench(sqlite_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     database = Database(sqlite_url, clock)
     upgrade(database)
     bench = Bench(database, clock, twin)
+    yield bench
+    bench.close()
+    database.close()
+
+
+@pytest.fixture
+def empty(tmp_path: Path, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
+    """The same installation after its database was lost: an empty one, the same key and registry."""
+    database = Database(f"sqlite:///{tmp_path / 'empty.db'}", clock)
+    upgrade(database)
+    bench = Bench(database, clock, twin, owner="after-the-loss")
     yield bench
     bench.close()
     database.close()

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from connectors.isometric_records import CreditBatch, CreditDelivery, CreditOrder
 from connectors.pagination import ReadList
 from worker.db import Database
-from worker.db.tables import credit_deliveries
 from worker.firing import evidence, pins
 from worker.firing.absence import (
     MAX_USELESS,
@@ -43,6 +42,8 @@ class Looked:
     listed: ReadList[CreditDelivery]
     # Read only where absence may be decided by it.
     families: Mapping[str, tuple[CreditBatch, ...]] | None
+    # The deliveries that have pinned batches now, on whatever credit order.
+    users: tuple[CreditDelivery, ...]
 
 
 class Resolving:
@@ -92,16 +93,19 @@ class Resolving:
         self._account.supplier()
         order = registry.order(str(firing.credit_order_id))
         listed = registry.order_deliveries(order.id)
-        families = None
-        if decisive:
-            with self._database.read() as connection:
-                pinned = pins.active(connection, firing.id)
-            families = BatchReader(registry).families(pinned)
-        return Looked(at=now, order=order, listed=listed, families=families)
+        families = self._families(firing) if decisive else None
+        ids = {} if families is None else {batch.delivery_id: None for family in families.values() for batch in family}
+        users = tuple(registry.delivery(identity) for identity in ids if identity is not None)
+        return Looked(at=now, order=order, listed=listed, families=families, users=users)
+
+    def _families(self, firing: FiringRow) -> Mapping[str, tuple[CreditBatch, ...]]:
+        with self._database.read() as connection:
+            pinned = pins.active(connection, firing.id)
+        return BatchReader(self._account.require()).families(pinned)
 
     def _decide(self, connection: sa.Connection, firing: FiringRow, looked: Looked) -> FiringRow:
         # Sees the markers of our other firings too, so that they explain what is new on the list.
-        self._ledger.absorb(connection, looked.listed.nodes, looked.order.supplier.id)
+        self._ledger.absorb(connection, [*looked.listed.nodes, *looked.users], looked.order.supplier.id)
         current = self._rows.load(connection, firing.id, lock=True)
         verdict = self._judge(connection, firing, looked)
         evidence.keep(connection, firing.id, looked.at, verdict, _evidence(looked))
@@ -143,9 +147,8 @@ class Resolving:
     def _pins(self, connection: sa.Connection, firing: FiringRow, looked: Looked) -> PinSight:
         families = {} if looked.families is None else looked.families
         pinned = {pin.batch_id: pin.kg for pin in pins.active(connection, firing.id)}
-        users = {batch.delivery_id for family in families.values() for batch in family if batch.delivery_id is not None}
-        statement = sa.select(credit_deliveries.c.id).where(credit_deliveries.c.id.in_(users))
-        known = frozenset(connection.execute(statement).scalars())
+        # Had one of them this firing's marker, the firing would be confirmed by now.
+        known = frozenset(delivery.id for delivery in looked.users)
         organisation_id = self._account.supplier_now().organisation.id
         return judge_pins(pinned, families, organisation_id=organisation_id, explained=known)
 

@@ -1,0 +1,142 @@
+"""Reconcile: the two ledgers side by side; what differs stays until a person closes it."""
+
+import pytest
+import sqlalchemy as sa
+
+from tests.firing_kit import KEY, ORDER, OTHER_ORDER, Bench, order_key
+from worker.db.tables import firings
+from worker.errors import NotReady
+from worker.firing.listing import list_credits
+from worker.firing.policy import Mode
+from worker.firing.preview import NO_CREDENTIALS, Preview
+from worker.states import FiringState
+
+
+def test_equal_ledgers_agree(bench: Bench) -> None:
+    """Every confirmed firing is there, and nothing else is."""
+    for key in (KEY, order_key(2)):
+        bench.complete(key, kg=100)
+        bench.advance(key)
+
+    report = bench.reconciler.run()
+
+    assert (report.matched, report.agrees) == (2, True)
+
+
+def test_a_delivery_by_hand_is_extra_until_it_is_closed(bench: Bench) -> None:
+    """Found again it is the same row, and closed it stays closed."""
+    bench.complete()
+    bench.advance()
+    unknown = bench.twin.deliver_by_hand(100, 3)
+
+    report = bench.reconciler.run()
+
+    assert [(one.kind, one.subject) for one in report.mismatches] == [("extra", unknown)]
+    bench.reconciler.close(report.mismatches[0].id, "delivered by hand in March")
+    assert bench.reconciler.run().agrees
+
+
+def test_a_marker_of_another_key_is_foreign(bench: Bench) -> None:
+    """Somebody else's waybill delivers to our credit order."""
+    bench.complete()
+    bench.advance()
+    bench.twin.deliver_by_hand(100, 3, notes=f"wb1{'a' * 40}")
+
+    report = bench.reconciler.run()
+
+    assert [one.kind for one in report.mismatches] == ["foreign_marker"]
+
+
+def test_other_credit_orders_are_looked_at_only_with_supplier(bench: Bench) -> None:
+    """Without it, only what is linked counts."""
+    bench.complete()
+    bench.advance()
+    unknown = bench.twin.deliver_by_hand(100, 3, order=OTHER_ORDER)
+
+    linked = bench.reconciler.run()
+
+    assert linked.agrees
+    everything = bench.reconciler.run(supplier=True)
+    assert [one.subject for one in everything.mismatches] == [unknown]
+
+
+def test_what_we_hold_for_delivered_and_is_not_there_is_missing(bench: Bench) -> None:
+    """A confirmed firing without its delivery, and one with other kilograms."""
+    for key in (KEY, order_key(2)):
+        bench.complete(key, kg=100)
+        bench.advance(key)
+    with bench.database.write() as connection:
+        connection.execute(
+            sa.update(firings).where(firings.c.id == 1).values(credit_delivery_id="dlv_1HHHHHHHHSBXHHHH")
+        )
+        connection.execute(sa.update(firings).where(firings.c.id == 2).values(kg=99))
+
+    report = bench.reconciler.run()
+
+    assert sorted(one.kind for one in report.mismatches) == ["different_kilograms", "missing"]
+    assert report.matched == 0
+
+
+def test_reconciling_needs_credentials(bench: Bench) -> None:
+    """One sentence with the remedy."""
+    with pytest.raises(NotReady, match="ISOMETRIC__ACCESS_TOKEN"):
+        bench.again(credentials=False).reconciler.run()
+
+
+def test_the_listing_has_the_documented_keys(bench: Bench) -> None:
+    """Scripts rely on them."""
+    bench.complete(kg=300)
+    bench.advance()
+
+    with bench.database.read() as connection:
+        listed = list(list_credits(connection))
+        none = list(list_credits(connection, state=FiringState.HELD, credit_order_id=ORDER, limit=1))
+
+    assert none == []
+    assert [list(one) for one in listed] == [
+        [
+            "account",
+            "customer_id",
+            "purchase_order",
+            "ordinal",
+            "credit_order_id",
+            "kg",
+            "state",
+            "reason",
+            "credit_delivery_id",
+            "attempts",
+        ]
+    ]
+    assert (listed[0]["kg"], listed[0]["attempts"]) == (300, 1)
+
+
+def preview(bench: Bench) -> Preview:
+    """The preview over a bench."""
+    parts = bench.parts
+    return Preview(database=bench.database, rows=parts.rows, account=parts.account, readiness=parts.readiness)
+
+
+def test_the_preview_is_exactly_what_is_sent(bench: Bench) -> None:
+    """The bytes shown before are the bytes frozen later."""
+    planning = bench.again(mode=Mode.PLAN)
+    planning.complete(kg=500)
+    planning.advance()
+
+    shown = preview(planning).of(KEY)
+
+    assert shown["calculation"] == {"kg": 500, "fixed": True, "lines": []}
+    assert bench.advance().state is FiringState.CONFIRMED
+    request = bench.firing().request
+    assert request is not None
+    assert shown["request"] == request.decode()
+    assert preview(bench).of(KEY)["frozen"] is True
+
+
+def test_the_preview_names_what_is_not_known(bench: Bench) -> None:
+    """Without credentials the batches are a placeholder that says how to get them."""
+    planning = bench.again(mode=Mode.PLAN, credentials=False)
+    planning.complete(kg=500)
+
+    shown = preview(planning).of(KEY)
+
+    assert NO_CREDENTIALS in str(shown["request"])

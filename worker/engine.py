@@ -88,7 +88,6 @@ class Engine:
         self._leadership = Leadership(leases=leases, name="relay", clock=clock)
         self._relay = Relay(
             database=database,
-            tasks=tasks,
             send=self._queue.send,
             leadership=self._leadership,
             limits=limits_of(None if part.shared else part.threads),

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 import structlog
 
-from worker import kinds, switches
+from worker import kinds, outbox, switches
 from worker.broker import BrokerUnavailable
 from worker.checkpoints import Checkpoint
 from worker.db import Database
@@ -16,8 +16,8 @@ from worker.db.tables import firings, orders
 from worker.errors import DatabaseUnavailable
 from worker.kinds import Lane
 from worker.leadership import Leadership
+from worker.outbox import DueTask
 from worker.rescan import Hinted, Rescan
-from worker.tasks import Tasks
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +58,20 @@ _LOOKS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What is due: rows by actor, tasks by lane."""
+
+    now: datetime
+    expired: bool
+    rows: Mapping[str, list[Hinted]]
+    tasks: Mapping[str, list[DueTask]]
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.expired or any(self.rows.values()) or any(self.tasks.values()))
+
+
 class Relay:
     """Sends due tasks and due rows, within the bounds of what may be out at once."""
 
@@ -65,7 +79,6 @@ class Relay:
         self,
         *,
         database: Database,
-        tasks: Tasks,
         send: Send,
         leadership: Leadership,
         limits: Limits,
@@ -73,7 +86,6 @@ class Relay:
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
-        self._tasks = tasks
         self._send = send
         self._leadership = leadership
         self._limits = limits
@@ -93,37 +105,52 @@ class Relay:
         """
         if not self._leadership.acts():
             return 0
+        found = self._find()
+        if found.nothing:
+            return 0
         with self._database.write() as connection:
+            if found.expired:
+                outbox.release_expired(connection, found.now)
+            for look in _LOOKS:
+                look.rows.move_on(connection, found.rows[look.actor])
+            outbox.mark_sent(connection, [task for tasks in found.tasks.values() for task in tasks], found.now)
+        return self._send_all(found)
+
+    def _find(self) -> _Found:
+        """What is due, in a view that holds up no writer."""
+        with self._database.read() as connection:
             now = self._database.now(connection)
-            self._tasks.release_expired(connection, now)
-            messages = [*self._rows_due(connection, now), *self._tasks_due(connection, now)]
+            return _Found(
+                now=now,
+                expired=outbox.has_expired(connection, now),
+                rows={look.actor: self._rows_due(connection, now, look) for look in _LOOKS},
+                tasks={lane.name: self._tasks_due(connection, now, lane) for lane in self._lanes(connection)},
+            )
+
+    def _tasks_due(self, connection: sa.Connection, now: datetime, lane: Lane) -> list[DueTask]:
+        out = outbox.in_flight(connection, now, lane.kinds) + self._hinted_in(lane)
+        room = self._limits[lane.name] - out
+        return outbox.due(connection, now, room, lane.kinds) if room > 0 else []
+
+    def _rows_due(self, connection: sa.Connection, now: datetime, look: _Look) -> list[Hinted]:
+        unseen = self._hinted[look.actor] = look.rows.unseen(connection, self._hinted[look.actor])
+        # Half the lane: the other half is for tasks, so that neither waits for the other.
+        room = max(1, self._limits[look.lane.name] // 2) - len(unseen)
+        return look.rows.due(connection, now, room) if room > 0 else []
+
+    def _send_all(self, found: _Found) -> int:
+        messages: list[tuple[str, list[str]]] = []
+        for look in _LOOKS:
+            rows = found.rows[look.actor]
+            self._hinted[look.actor] += rows
+            # Several firings of one order are one look.
+            messages += _in_messages(look.lane, look.actor, list(dict.fromkeys(row.subject for row in rows)))
+        for lane in kinds.LANES:
+            messages += _in_messages(lane, lane.name, [task.id for task in found.tasks.get(lane.name, [])])
         for actor, ids in messages:
             self._send(actor, ids)
-        if messages:
-            self._checkpoint("relay: sent")
+        self._checkpoint("relay: sent")
         return sum(len(ids) for _, ids in messages)
-
-    def _tasks_due(self, connection: sa.Connection, now: datetime) -> list[tuple[str, list[str]]]:
-        messages = []
-        for lane in self._lanes(connection):
-            out = self._tasks.in_flight(connection, now, lane.kinds) + self._hinted_in(lane)
-            room = self._limits[lane.name] - out
-            due = self._tasks.send_due(connection, now, room, lane.kinds) if room > 0 else []
-            messages += _in_messages(lane, lane.name, [identity for _, identity in due])
-        return messages
-
-    def _rows_due(self, connection: sa.Connection, now: datetime) -> list[tuple[str, list[str]]]:
-        messages = []
-        for look in _LOOKS:
-            unseen = look.rows.unseen(connection, self._hinted[look.actor])
-            # Half the lane: the other half is for tasks, so that neither waits for the other.
-            room = max(1, self._limits[look.lane.name] // 2) - len(unseen)
-            taken = look.rows.take(connection, now, room) if room > 0 else []
-            self._hinted[look.actor] = [*unseen, *taken]
-            # Several firings of one order are one look.
-            subjects = list(dict.fromkeys(row.subject for row in taken))
-            messages += _in_messages(look.lane, look.actor, subjects)
-        return messages
 
     def _hinted_in(self, lane: Lane) -> int:
         return sum(len(self._hinted[look.actor]) for look in _LOOKS if look.lane is lane)

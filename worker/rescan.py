@@ -22,10 +22,11 @@ _KEY = (orders.c.account, orders.c.customer_id, orders.c.purchase_order)
 
 @dataclass(frozen=True, slots=True)
 class Hinted:
-    """A row that was hinted at, and the time that its `look_at` was moved to."""
+    """A row that is hinted at: the time that its `look_at` is moved to, and what it was."""
 
     id: int
     until: datetime
+    was: datetime
     subject: str
 
 
@@ -35,20 +36,17 @@ class Rescan:
     def __init__(self, table: sa.Table) -> None:
         self._table = table
 
-    def is_due(self, connection: sa.Connection, now: datetime) -> bool:
-        """Whether any row is due."""
-        statement = sa.select(self._table.c.id).where(self._table.c.look_at <= now).limit(1)
-        return connection.execute(statement).first() is not None
-
-    def take(self, connection: sa.Connection, now: datetime, limit: int) -> list[Hinted]:
-        """Up to `limit` due rows, each moved a minute on, the longest due first."""
-        due = connection.execute(self._select().where(self._table.c.look_at <= now).limit(limit)).all()
+    def due(self, connection: sa.Connection, now: datetime, limit: int) -> list[Hinted]:
+        """Up to `limit` due rows, the longest due first, with the time that they are to be moved on to."""
+        rows = connection.execute(self._select().where(self._table.c.look_at <= now).limit(limit))
         until = now + timedelta(seconds=AGAIN_SECONDS)
-        hinted = [Hinted(row.id, until, _subject(row)) for row in due]
-        if hinted:
-            ids = [row.id for row in hinted]
-            connection.execute(sa.update(self._table).where(self._table.c.id.in_(ids)).values(look_at=until))
-        return hinted
+        return [Hinted(row.id, until, row.look_at, _subject(row)) for row in rows]
+
+    def move_on(self, connection: sa.Connection, hinted: Sequence[Hinted]) -> None:
+        """Move these rows a minute on; one that was looked at meanwhile is left alone."""
+        for row in hinted:
+            unchanged = sa.and_(self._table.c.id == row.id, self._table.c.look_at == row.was)
+            connection.execute(sa.update(self._table).where(unchanged).values(look_at=row.until))
 
     def unseen(self, connection: sa.Connection, hinted: Sequence[Hinted]) -> list[Hinted]:
         """Those of `hinted` that nobody has looked at yet."""
@@ -72,7 +70,7 @@ class Rescan:
         )
 
     def _select(self) -> sa.Select[Any]:
-        statement = sa.select(self._table.c.id, *_KEY).order_by(self._table.c.look_at)
+        statement = sa.select(self._table.c.id, self._table.c.look_at, *_KEY).order_by(self._table.c.look_at)
         return statement if self._table is orders else statement.join_from(firings, orders)
 
 

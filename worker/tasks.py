@@ -5,7 +5,7 @@ counted durably at the claim (a task that keeps killing its worker becomes a dea
 transaction that did its work closes it with that token.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +16,6 @@ from worker.db import for_update
 from worker.db.tables import tasks
 from worker.errors import LostClaim
 from worker.states import TaskState
-
-# A message that nobody claimed is sent again after this long: longer than a busy worker's queue, shorter than the
-# minute within which a killed worker's work must be taken up. In seconds.
-RESEND_SECONDS = 30.0
 
 # Open tasks are those that have not ended. Said so in every query about them: the indexes of open tasks depend on it.
 _OPEN = tasks.c.ended_at.is_(None)
@@ -98,83 +94,6 @@ class Tasks:
             if row.payload == dict(new.payload):
                 return str(row.id)
         return self.add(connection, [new], now)[0]
-
-    def release_expired(self, connection: sa.Connection, now: datetime) -> int:
-        """Give back tasks whose worker let its lease run out; returns how many."""
-        result = connection.execute(
-            sa.update(tasks)
-            .where(tasks.c.state == TaskState.RUNNING, _OPEN, tasks.c.lease_until < now)
-            .values(
-                state=TaskState.WAITING,
-                token=None,
-                owner=None,
-                lease_until=None,
-                sent_at=None,
-                error="its worker stopped",
-            )
-        )
-        return result.rowcount
-
-    def take_over(self, connection: sa.Connection) -> int:
-        """Give back everything at once, for the only process there is: whoever sent or claimed it is gone."""
-        released = connection.execute(
-            sa.update(tasks)
-            .where(tasks.c.state == TaskState.RUNNING, _OPEN)
-            .values(state=TaskState.WAITING, token=None, owner=None, lease_until=None, error="its worker stopped")
-        )
-        sent = sa.and_(tasks.c.state == TaskState.WAITING, _OPEN, tasks.c.sent_at.is_not(None))
-        connection.execute(sa.update(tasks).where(sent).values(sent_at=None))
-        return released.rowcount
-
-    def in_flight(self, connection: sa.Connection, now: datetime, kinds: Collection[str] | None = None) -> int:
-        """How many tasks (of these kinds) are running or in a message that may still be claimed."""
-        recently = now - timedelta(seconds=RESEND_SECONDS)
-        waiting = sa.and_(tasks.c.state == TaskState.WAITING, tasks.c.sent_at >= recently)
-        # Two counts, each with an index of its own: a long backlog must not be read to find the few that are sent.
-        return sum(
-            connection.execute(
-                sa.select(sa.func.count()).select_from(tasks).where(_OPEN, condition, *_of_kinds(kinds))
-            ).scalar_one()
-            for condition in (tasks.c.state == TaskState.RUNNING, waiting)
-        )
-
-    def send_due(
-        self, connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str] | None = None
-    ) -> list[tuple[str, str]]:
-        """Mark up to `limit` due tasks (of these kinds) as sent and return them as (kind, id), oldest first.
-
-        Only the oldest open task of a kind and subject is ever sent: one event per subject is in flight.
-        """
-        older = tasks.alias("older")
-        blocked = (
-            sa.select(older.c.number)
-            .where(
-                older.c.kind == tasks.c.kind,
-                older.c.subject == tasks.c.subject,
-                older.c.ended_at.is_(None),
-                older.c.number < tasks.c.number,
-            )
-            .exists()
-        )
-        recently = now - timedelta(seconds=RESEND_SECONDS)
-        due = connection.execute(
-            sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
-            .where(
-                tasks.c.state == TaskState.WAITING,
-                _OPEN,
-                tasks.c.due_at <= now,
-                sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < recently),
-                ~blocked,
-                *_of_kinds(kinds),
-            )
-            .order_by(tasks.c.due_at, tasks.c.number)
-            .limit(limit)
-        ).all()
-        if due:
-            connection.execute(
-                sa.update(tasks).where(tasks.c.number.in_([row.number for row in due])).values(sent_at=now)
-            )
-        return [(row.kind, row.id) for row in due]
 
     def claim(
         self, connection: sa.Connection, ids: Sequence[str], *, owner: str, now: datetime, lease_seconds: float
@@ -300,7 +219,3 @@ class Tasks:
         """How many tasks there are in each state."""
         rows = connection.execute(sa.select(tasks.c.state, sa.func.count()).group_by(tasks.c.state))
         return {str(state): int(count) for state, count in rows}
-
-
-def _of_kinds(kinds: Collection[str] | None) -> list[sa.ColumnElement[bool]]:
-    return [] if kinds is None else [tasks.c.kind.in_(kinds)]

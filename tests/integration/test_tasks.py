@@ -1,14 +1,17 @@
 """Tasks: claimed by one, counted at the claim, closed only with the token."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tests.clocks import NOON
+from worker import outbox
 from worker.db import Database
 from worker.errors import LostClaim
-from worker.tasks import RESEND_SECONDS, Claim, KindRule, NewTask, Tasks
+from worker.outbox import RESEND_SECONDS, DueTask
+from worker.tasks import Claim, KindRule, NewTask, Tasks
 
 RULES = {"mirror": KindRule(max_attempts=2), "completion": KindRule(max_attempts=5, coalesce=True)}
 
@@ -31,6 +34,12 @@ def _claim(database: Database, desk: Tasks, ids: list[str], after: float = 0) ->
         return desk.claim(connection, ids, owner="w1", now=now, lease_seconds=30)
 
 
+def _send(connection: sa.Connection, now: datetime, limit: int = 10) -> list[DueTask]:
+    due = outbox.due(connection, now, limit, RULES)
+    outbox.mark_sent(connection, due, now)
+    return due
+
+
 def test_a_task_is_claimed_by_one_worker_only(database: Database, desk: Tasks) -> None:
     """Two messages about one task lead to one claim."""
     ids = _add(database, desk)
@@ -44,9 +53,9 @@ def test_only_the_oldest_open_task_of_a_subject_is_sent(database: Database, desk
     first, second = _add(database, desk, subject="a", count=2)
     (other,) = _add(database, desk, subject="b")
     with database.write() as connection:
-        sent = desk.send_due(connection, NOON, 10)
+        sent = outbox.due(connection, NOON, 10, RULES)
 
-    assert {identity for _, identity in sent} == {first, other}
+    assert {task.id for task in sent} == {first, other}
     assert _claim(database, desk, [second]) == []
 
 
@@ -55,8 +64,8 @@ def test_what_was_sent_is_sent_again_only_after_nobody_claimed_it(database: Data
     _add(database, desk)
     later = NOON + timedelta(seconds=RESEND_SECONDS + 1)
     with database.write() as connection:
-        first, second = desk.send_due(connection, NOON, 10), desk.send_due(connection, NOON, 10)
-        third = desk.send_due(connection, later, 10)
+        first, second = _send(connection, NOON), _send(connection, NOON)
+        third = _send(connection, later)
 
     assert (len(first), len(second), len(third)) == (1, 0, 1)
 
@@ -76,7 +85,7 @@ def test_a_worker_whose_lease_ran_out_cannot_close_the_task(database: Database, 
     ids = _add(database, desk)
     (lost,) = _claim(database, desk, ids)
     with database.write() as connection:
-        released = desk.release_expired(connection, NOON + timedelta(seconds=31))
+        released = outbox.release_expired(connection, NOON + timedelta(seconds=31))
     (fresh,) = _claim(database, desk, ids, after=31)
 
     assert released == 1
@@ -93,7 +102,7 @@ def test_a_renewed_lease_does_not_run_out(database: Database, desk: Tasks) -> No
     with database.write() as connection:
         desk.renew(connection, [claim.token], now=NOON + timedelta(seconds=20), lease_seconds=30)
 
-        assert desk.release_expired(connection, NOON + timedelta(seconds=31)) == 0
+        assert outbox.release_expired(connection, NOON + timedelta(seconds=31)) == 0
 
 
 def test_a_task_that_keeps_killing_its_worker_becomes_a_dead_letter(database: Database, desk: Tasks) -> None:
@@ -102,7 +111,7 @@ def test_a_task_that_keeps_killing_its_worker_becomes_a_dead_letter(database: Da
     for crash in range(2):
         assert len(_claim(database, desk, ids, after=crash * 100)) == 1
         with database.write() as connection:
-            desk.release_expired(connection, NOON + timedelta(seconds=crash * 100 + 50))
+            outbox.release_expired(connection, NOON + timedelta(seconds=crash * 100 + 50))
 
     assert _claim(database, desk, ids, after=500) == []
     with database.read() as connection:
@@ -143,8 +152,8 @@ def test_a_postponed_task_waits_and_may_take_its_attempt_back(database: Database
             desk.postpone(connection, claim, NOON + timedelta(seconds=9), "not yet", counted=False)
 
     with database.write() as connection:
-        assert desk.send_due(connection, NOON, 10) == []
-        assert len(desk.send_due(connection, NOON + timedelta(seconds=9), 10)) == 1
+        assert _send(connection, NOON) == []
+        assert len(_send(connection, NOON + timedelta(seconds=9))) == 1
 
 
 def test_the_same_job_twice_is_one_task(database: Database, desk: Tasks) -> None:
@@ -161,11 +170,11 @@ def test_what_is_in_flight_is_counted(database: Database, desk: Tasks) -> None:
     _add(database, desk, subject="a")
     ids = _add(database, desk, subject="b")
     with database.write() as connection:
-        before = desk.in_flight(connection, NOON)
-        desk.send_due(connection, NOON, 1)
+        before = outbox.in_flight(connection, NOON, RULES)
+        _send(connection, NOON, limit=1)
     _claim(database, desk, ids)
 
     with database.read() as connection:
         assert before == 0
-        assert desk.in_flight(connection, NOON) == 2
-        assert desk.in_flight(connection, NOON + timedelta(seconds=RESEND_SECONDS + 1)) == 1
+        assert outbox.in_flight(connection, NOON, RULES) == 2
+        assert outbox.in_flight(connection, NOON + timedelta(seconds=RESEND_SECONDS + 1), RULES) == 1

@@ -13,7 +13,7 @@ import dramatiq
 import structlog
 
 from settings import Settings
-from worker import checkpoints, installation, kinds, web
+from worker import checkpoints, installation, kinds, outbox, web
 from worker.app.clients import Clients
 from worker.app.crediting import Crediting
 from worker.app.following import Following
@@ -167,7 +167,7 @@ class App:
         self.crediting.firing.account.check_bindings()
         if not self.shares_queue:
             with self.database.write() as connection:
-                self.tasks.take_over(connection)
+                outbox.take_over(connection)
 
     def engine(self, part: Part) -> Engine:
         """Relay and workers of this process."""

@@ -1,0 +1,98 @@
+"""Tasks as the relay sees them: what is due, what is on its way, and what nobody finished.
+
+Reading what is due needs no write lock; only what is really sent is written.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from worker.db.tables import tasks
+from worker.states import TaskState
+
+# A message that nobody claimed is sent again after this long: longer than a busy worker's queue, shorter than the
+# minute within which a killed worker's work must be taken up. In seconds.
+RESEND_SECONDS = 30.0
+
+# Said so in every query: the indexes of open tasks depend on it.
+_OPEN = tasks.c.ended_at.is_(None)
+_WAITING = tasks.c.state == TaskState.WAITING
+_RUNNING = tasks.c.state == TaskState.RUNNING
+_UNCLAIMED = {"state": TaskState.WAITING, "token": None, "owner": None, "lease_until": None, "sent_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class DueTask:
+    """A task to be sent."""
+
+    number: int
+    id: str
+    kind: str
+
+
+def in_flight(connection: sa.Connection, now: datetime, kinds: Collection[str]) -> int:
+    """How many tasks of these kinds are running or in a message that may still be claimed."""
+    sent = sa.and_(_WAITING, tasks.c.sent_at >= now - timedelta(seconds=RESEND_SECONDS))
+    # Two counts, each with an index of its own: a long backlog must not be read to find the few that are sent.
+    return sum(
+        connection.execute(
+            sa.select(sa.func.count()).select_from(tasks).where(_OPEN, condition, tasks.c.kind.in_(kinds))
+        ).scalar_one()
+        for condition in (_RUNNING, sent)
+    )
+
+
+def due(connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str]) -> list[DueTask]:
+    """Up to `limit` due tasks of these kinds that are not on their way, oldest first.
+
+    Only the oldest open task of a kind and subject is among them: one event per subject is in flight.
+    """
+    older = tasks.alias("older")
+    blocked = (
+        sa.select(older.c.number)
+        .where(
+            older.c.kind == tasks.c.kind,
+            older.c.subject == tasks.c.subject,
+            older.c.ended_at.is_(None),
+            older.c.number < tasks.c.number,
+        )
+        .exists()
+    )
+    unsent = sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < now - timedelta(seconds=RESEND_SECONDS))
+    rows = connection.execute(
+        sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
+        .where(_WAITING, _OPEN, tasks.c.due_at <= now, unsent, ~blocked, tasks.c.kind.in_(kinds))
+        .order_by(tasks.c.due_at, tasks.c.number)
+        .limit(limit)
+    )
+    return [DueTask(row.number, row.id, row.kind) for row in rows]
+
+
+def mark_sent(connection: sa.Connection, sent: Sequence[DueTask], now: datetime) -> None:
+    """Remember that these go out now; one that was claimed meanwhile is left alone."""
+    if not sent:
+        return
+    numbers = [task.number for task in sent]
+    connection.execute(sa.update(tasks).where(tasks.c.number.in_(numbers), _WAITING).values(sent_at=now))
+
+
+def has_expired(connection: sa.Connection, now: datetime) -> bool:
+    """Whether some worker let a lease run out."""
+    expired = sa.select(tasks.c.number).where(_RUNNING, _OPEN, tasks.c.lease_until < now).limit(1)
+    return connection.execute(expired).first() is not None
+
+
+def release_expired(connection: sa.Connection, now: datetime) -> int:
+    """Give back tasks whose worker let its lease run out; returns how many."""
+    expired = sa.update(tasks).where(_RUNNING, _OPEN, tasks.c.lease_until < now)
+    return connection.execute(expired.values(error="its worker stopped", **_UNCLAIMED)).rowcount
+
+
+def take_over(connection: sa.Connection) -> int:
+    """Give back everything at once, for the only process there is: whoever sent or claimed it is gone."""
+    running = sa.update(tasks).where(_RUNNING, _OPEN).values(error="its worker stopped", **_UNCLAIMED)
+    released = connection.execute(running).rowcount
+    connection.execute(sa.update(tasks).where(_WAITING, _OPEN, tasks.c.sent_at.is_not(None)).values(sent_at=None))
+    return released

@@ -42,7 +42,8 @@ class EventLog:
         appended: list[Event] = []
         for draft in drafts:
             key = (draft.source, draft.subject)
-            sequences[key] = next_sequence(sequences.get(key, 0), draft.time)
+            # A fact is stamped in whole seconds and may share one with facts that a lost database told already.
+            sequences[key] = next_sequence(sequences.get(key, 0), max(draft.time, now))
             appended.append(_event(draft, sequences[key], _free_id(draft, taken, connection)))
         connection.execute(sa.insert(events), [_row(event, now) for event in appended])
         self._tasks.add(connection, self._duties(drafts, appended), now)

@@ -126,7 +126,7 @@ def event_id(draft: EventDraft, occurrence: int) -> str:
 
 
 def next_sequence(previous: int, time: datetime) -> int:
-    """One more than the last, or the fact's own time in milliseconds where that is later.
+    """One more than the last, or the time of recording (or the fact's own, if later) in milliseconds if that is more.
 
     Taken from the time so that a database that was lost and read anew goes on above what receivers saw before.
     """

@@ -68,6 +68,19 @@ def test_the_same_fact_in_another_database_has_the_same_id_and_no_lower_sequence
     assert pair[0].sequence == pair[1].sequence
 
 
+def test_a_new_database_goes_on_above_what_a_lost_one_told_in_the_same_second(tmp_path: Path) -> None:
+    """Stamps are whole seconds, so the time of recording decides which fact a receiver takes for the newer."""
+    lost, fresh = _scratch(tmp_path / "lost"), _scratch(tmp_path / "fresh")
+    with lost.write() as connection:
+        told = _log().append(connection, [_draft("a"), _draft("b"), _draft("c")], NOON + timedelta(seconds=1))
+    with fresh.write() as connection:
+        (anew,) = _log().append(connection, [_draft("d")], NOON + timedelta(seconds=2))
+    lost.close()
+    fresh.close()
+
+    assert anew.sequence > max(event.sequence for event in told)
+
+
 def test_a_fact_that_comes_true_again_is_another_event(database: Database) -> None:
     """A delivery that vanishes twice gives two events."""
     log = _log()

@@ -92,6 +92,13 @@ def test_a_delivery_that_no_firing_knows_is_reported() -> None:
     assert "unequal: dlv_7: 40 kg on ord_1 that no firing of ours knows" in found
 
 
+def test_an_adopted_delivery_is_known_by_its_id() -> None:
+    """A firing found again after the database was lost may know no marker; the id tells."""
+    verdict = audit(with_firing(evidence(), marker=None, reason="adopted"))
+
+    assert verdict.findings == ()
+
+
 def test_a_confirmation_of_nothing_is_reported() -> None:
     """A firing that we hold for confirmed although nothing happened is a false ledger and a forgotten order."""
     found = findings(with_happened(evidence()))

@@ -1,7 +1,7 @@
 """The audit of credit deliveries: each order that is due exactly once with exactly its kilograms, no other. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from worker.firing.marker import tokens
@@ -43,14 +43,11 @@ def cases(evidence: Evidence) -> list[Case]:
     mine: defaultdict[Order, list[OurFiring]] = defaultdict(list)
     for firing in evidence.ours.firings:
         mine[firing.order].append(firing)
-    delivered = by_marker(evidence.registry["happened"])
+    delivered = delivered_by_order(evidence)
     return [
-        Case(
-            expected=expected,
-            firings=(firings := mine[expected["customer_id"], expected["purchase_order"]]),
-            delivered=[entry for firing in firings for entry in delivered.get(firing.marker or "", ())],
-        )
+        Case(expected=expected, firings=mine[order], delivered=delivered[order])
         for expected in evidence.story["expected"]
+        for order in ((expected["customer_id"], expected["purchase_order"]),)
     ]
 
 
@@ -63,12 +60,17 @@ def in_doubt(evidence: Evidence) -> list[str]:
     ]
 
 
-def by_marker(happened: Sequence[Document]) -> Mapping[str, Sequence[Document]]:
-    """The registry's true deliveries by the marker in their notes."""
-    found: defaultdict[str, list[Document]] = defaultdict(list)
-    for entry in happened:
-        for token in tokens(entry["notes"]):
-            found[token].append(entry)
+def delivered_by_order(evidence: Evidence) -> defaultdict[Order | None, list[Document]]:
+    """The registry's true deliveries by the order that they are for; None: no firing of ours knows them.
+
+    A firing knows a delivery by the marker in its notes, or by the id that it was confirmed with (an adopted one).
+    """
+    by_name = {firing.credit_delivery_id: firing.order for firing in evidence.ours.firings}
+    by_marker = {firing.marker: firing.order for firing in evidence.ours.firings if firing.marker is not None}
+    found: defaultdict[Order | None, list[Document]] = defaultdict(list)
+    for entry in evidence.registry["happened"]:
+        marked = [by_marker[token] for token in tokens(entry["notes"]) if token in by_marker]
+        found[marked[0] if marked else by_name.get(entry["credit_delivery_id"])].append(entry)
     return found
 
 
@@ -136,11 +138,9 @@ def _unreadable(expected: Document) -> bool:
 
 def _nobodys(evidence: Evidence) -> Iterator[Finding]:
     """What was delivered for no order of ours."""
-    mine = {firing.marker for firing in evidence.ours.firings}
-    for entry in evidence.registry["happened"]:
-        if not mine.intersection(tokens(entry["notes"])):
-            sentence = f"{entry['kg']} kg on {entry['order_id']} that no firing of ours knows"
-            yield Finding(Kind.UNEQUAL, str(entry["credit_delivery_id"]), sentence)
+    for entry in delivered_by_order(evidence)[None]:
+        sentence = f"{entry['kg']} kg on {entry['order_id']} that no firing of ours knows"
+        yield Finding(Kind.UNEQUAL, str(entry["credit_delivery_id"]), sentence)
 
 
 def _ledgers(evidence: Evidence) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def _overdrawn(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _sums(evidence: Evidence) -> Iterator[Finding]:
-    doubted = {(case.expected["credit_order_id"]) for case in cases(evidence) if case.in_doubt is not None}
+    doubted = {case.expected["credit_order_id"] for case in cases(evidence) if case.in_doubt is not None}
     due: defaultdict[str, int] = defaultdict(int)
     for expected in evidence.story["expected"]:
         if expected["should_deliver"]:

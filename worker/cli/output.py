@@ -43,7 +43,9 @@ def show_rows(rows: Iterable[Document], columns: Sequence[str], *, as_json: bool
 
 def to_json(document: Document) -> str:
     """One line of JSON; instants in ISO 8601 with `Z`."""
-    return orjson.dumps(document, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_plain).decode()
+    # The names of a row's columns are a kind of text of their own, which counts as "not text" there.
+    option = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(document, option=option, default=_plain).decode()
 
 
 def _lines(rows: Iterable[Document]) -> int:

@@ -1,0 +1,132 @@
+"""The command line in the tests: in this process, and as the real command."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from settings.log import WaybillHandler
+from tests.order_store import OrderStore
+from worker.__main__ import main
+from worker.clock import SystemClock
+from worker.db import Database
+from worker.db.upgrade import upgrade
+
+# Seconds that a command may take on a busy machine.
+PATIENCE = 90.0
+DATABASE_FILE = "waybill.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """Its output as JSON, an object a line."""
+        assert self.status in (0, 1), self.err
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Shell:
+    """Runs commands in this process, in a folder of the test's own, without any setting of this machine."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._capture = capture
+        monkeypatch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith("WAYBILL_")]:
+            monkeypatch.delenv(name)
+
+    def set(self, **settings: str) -> None:
+        """Set settings by their names without the prefix."""
+        for name, value in settings.items():
+            self._monkeypatch.setenv(f"WAYBILL_{name}", value)
+
+    def __call__(self, *arguments: str) -> Done:
+        """Run one command line."""
+        self._capture.readouterr()
+        with _logging_as_before():
+            status = main(arguments)
+        out, err = self._capture.readouterr()
+        return Done(status, out, err)
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database that the commands use, migrated."""
+        state = self.folder / ".waybill"
+        state.mkdir(exist_ok=True)
+        database = Database(f"sqlite:///{state / DATABASE_FILE}", SystemClock())
+        upgrade(database)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    @contextmanager
+    def store(self) -> Iterator[OrderStore]:
+        """The same, with rows of orders to be put in."""
+        with self.database() as database:
+            yield OrderStore(database)
+
+
+@contextmanager
+def _logging_as_before() -> Iterator[None]:
+    """A command sets up the log of its process, and this process has further tests to run."""
+    root = logging.getLogger()
+    level = root.level
+    try:
+        yield
+    finally:
+        for handler in [handler for handler in root.handlers if isinstance(handler, WaybillHandler)]:
+            root.removeHandler(handler)
+        root.setLevel(level)
+        logging.captureWarnings(capture=False)
+        structlog.reset_defaults()
+
+
+def plain_environment() -> dict[str, str]:
+    """What a real command inherits here: nothing of a waybill set up on this machine, but what the coverage needs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WAYBILL_")}
+    root = str(Path(__file__).parent.parent)
+    known = kept.get("PYTHONPATH")
+    return {**kept, "PYTHONPATH": root if known is None else os.pathsep.join((root, known))}
+
+
+def command_line(arguments: Sequence[str]) -> list[str]:
+    """The real command."""
+    return [sys.executable, "-m", "worker", *arguments]
+
+
+def waybill(folder: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Done:
+    """Run the real command in a folder and wait for its end."""
+    done = subprocess.run(
+        command_line(arguments),
+        cwd=folder,
+        env={**plain_environment(), **prefixed(settings)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def prefixed(settings: Mapping[str, str] | None) -> dict[str, str]:
+    """Settings as variables of the environment."""
+    return {} if settings is None else {f"WAYBILL_{name}": value for name, value in settings.items()}

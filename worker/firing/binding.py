@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from connectors.isometric import Environment, environment_of
-from worker.db import Database
+from worker.db import Database, for_update
 from worker.db.tables import bindings
 from worker.errors import NotReady
 
@@ -43,6 +43,14 @@ class Bindings:
     def value(self, connection: sa.Connection, name: str) -> str | None:
         """What the database is bound to; None if to nothing yet."""
         return connection.execute(sa.select(bindings.c.value).where(bindings.c.name == name)).scalar_one_or_none()
+
+
+def one_at_a_time(connection: sa.Connection) -> None:
+    """Let nobody else attribute deliveries until the transaction ends; to be called before any row of it is locked.
+
+    The row of the supplier serves as the lock: it exists before anything could be attributed.
+    """
+    connection.execute(for_update(sa.select(bindings.c.name).where(bindings.c.name == SUPPLIER)))
 
 
 def mixed_up(credit_order_id: str, host: str) -> str | None:

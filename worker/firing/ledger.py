@@ -16,6 +16,7 @@ from worker.db import Database
 from worker.db.tables import credit_deliveries, ledger_reads
 from worker.firing.account import RegistryAccount
 from worker.firing.attribution import Attributor
+from worker.firing.binding import one_at_a_time
 from worker.firing.confirming import Attribution
 
 _SUPPLIER = "supplier"
@@ -61,6 +62,7 @@ class Ledger:
 
     def absorb(self, connection: sa.Connection, deliveries: Iterable[CreditDelivery], supplier_id: str) -> None:
         """Mirror the supplier's deliveries among those read, and attribute what is new, in the caller's transaction."""
+        one_at_a_time(connection)
         own = [delivery for delivery in deliveries if delivery.supplier_id == supplier_id]
         self._attributor.attribute(connection, own, supplier_id)
 
@@ -69,6 +71,7 @@ class Ledger:
         supplier_id = self._account.known_supplier_id()
         if supplier_id is not None:
             with self._database.write() as connection:
+                one_at_a_time(connection)
                 self._attributor.attribute(connection, (), supplier_id)
 
     def _read_supplier(self, registry: Isometric, supplier_id: str) -> Joined:

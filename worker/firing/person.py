@@ -12,6 +12,7 @@ from worker.errors import UsageError
 from worker.events import OrderKey
 from worker.firing import pins
 from worker.firing.attribution import delivery_of
+from worker.firing.binding import one_at_a_time
 from worker.firing.brakes import FREEZE, PAUSE, Brakes
 from worker.firing.confirming import Attribution, Confirming
 from worker.firing.marker import ORDINALS
@@ -99,6 +100,7 @@ class Person:
     ) -> FiringRow:
         """Decide what the readings left open; `delivery_id` names the credit delivery of a confirmed one."""
         with self._database.write() as connection:
+            one_at_a_time(connection)
             firing = self._find(connection, key, ordinal)
             _require_state(firing, frozenset({FiringState.NEEDS_PERSON}), "resolved")
             reason = _because(because)
@@ -120,6 +122,7 @@ class Person:
     ) -> FiringRow:
         """Say that this credit delivery, which nobody claims, is the order's."""
         with self._database.write() as connection:
+            one_at_a_time(connection)
             delivery = self._delivery(connection, delivery_id)
             firing = next((one for one in self._rows.of_order(connection, key) if one.ordinal == ordinal), None)
             if firing is None:
@@ -132,6 +135,7 @@ class Person:
     def dismiss(self, delivery_id: str, because: str = "dismissed by a person") -> None:
         """Say that this credit delivery is none of ours, so that it holds its credit order no longer."""
         with self._database.write() as connection:
+            one_at_a_time(connection)
             delivery = self._delivery(connection, delivery_id)
             self._confirming.attribute(connection, delivery, Attribution.DISMISSED, None, because)
             wake(connection, [Cause.UNATTRIBUTED], self._now(connection))

@@ -10,6 +10,7 @@ from worker.db import Database
 from worker.db.tables import attempts
 from worker.firing import pins
 from worker.firing.answers import Meaning, Reply
+from worker.firing.binding import one_at_a_time
 from worker.firing.brakes import CREDENTIALS, Brakes
 from worker.firing.confirming import Confirming
 from worker.firing.freezing import Frozen
@@ -43,6 +44,7 @@ class Recording:
     def record(self, frozen: Frozen, reply: Reply) -> FiringRow:
         """Record the answer and move the firing as it says; the firing as it stands then."""
         with self._database.write() as connection:
+            one_at_a_time(connection)
             firing = self._rows.load(connection, frozen.firing_id, lock=True)
             late = firing.state is not FiringState.SENDING or not self._is_latest(connection, frozen)
             self._end_attempt(connection, frozen, reply, late=late)

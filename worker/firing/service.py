@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from connectors.errors import ConnectorError, Forbidden, Transient, Unauthorized
 from worker.checkpoints import Checkpoint
 from worker.db import Database
@@ -107,7 +109,8 @@ class Firing:
     def _advance(self, firing: FiringRow) -> None:
         try:
             self._walk(firing)
-        except Overtaken:
+        except (Overtaken, sa.exc.IntegrityError):
+            # Somebody else was first by a moment, and the database let only one.
             self._look_again(firing, LOCKED_SECONDS)
         except BrokenInvariant as broken:
             with self._database.write() as connection:

@@ -2,33 +2,40 @@
 
 import random
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from connectors.errors import ConnectorError
 from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_query import parse_filter
 from connectors.simulated.warehouse_words import JsonObject
-from tests.clocks import ManualClock
+from tests.clocks import NOON, ManualClock
 from worker.account_source import AccountSource
+from worker.accounts import Accounts
+from worker.backfill import Backfill
 from worker.checkpoints import Checkpoint, nothing
 from worker.coverage import spans
 from worker.db import Database
 from worker.db.tables import deliveries, events
-from worker.db.upgrade import upgrade
 from worker.event_log import EventLog
+from worker.observations import Observations
+from worker.order_reader import OrderReader
 from worker.poller import Poller, PollReport
-from worker.reading import Reading, build_reading
+from worker.recorder import Recorder
 from worker.spans import Span
+from worker.sweep import Sweep
+from worker.tail import Tail
 from worker.tasks import Tasks
+from worker.window_job import WindowDesk
+from worker.windows import WindowReader
 
 ACCOUNT = "acme.logistic.cloud"
+START = NOON - timedelta(days=1)
 
 
 def record(number: str = "LS1", **changes: object) -> JsonObject:
@@ -99,41 +106,76 @@ class WarehouseSource:
         return (self.warehouse.clock.now().astimezone(UTC) + skew).replace(microsecond=0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """What a process that has just started reads with."""
+
+    accounts: Accounts
+    recorder: Recorder
+    windows: WindowReader
+    poller: Poller
+    order_reader: OrderReader
+    backfill: Backfill
+    sweep: Sweep
+
+
 class Bench:
     """One account under reading: its warehouse, its database, and a clock that only tests move."""
 
-    def __init__(self, database: Database, clock: ManualClock, *, page_size: int = 250, **settings: object) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: ManualClock,
+        *,
+        page_size: int = 250,
+        lag: float = 60.0,
+        seed: int = 1,
+        start: datetime | None = START,
+        **switches: Any,  # noqa: ANN401 - the switches of the twin
+    ) -> None:
         self.database = database
         self.clock = clock
         self.checkpoint: Checkpoint = nothing
-        switches = WarehouseSwitches(**settings.pop("switches", {}))  # type: ignore[arg-type]
-        seed = settings.pop("seed", 1)
-        self.warehouse = Warehouse(clock=clock, chance=random.Random(str(seed)), panel=Panel(switches))
+        panel = Panel(WarehouseSwitches(**switches))
+        self.warehouse = Warehouse(clock=clock, chance=random.Random(seed), panel=panel)  # noqa: S311
         self.client = WarehouseSource(self.warehouse)
-        lag = settings.pop("lag", 60.0)
-        start = settings.pop("start", clock.now() - timedelta(days=1))
-        key = settings.pop("key", "fp")
         self.source = AccountSource(
             name=ACCOUNT,
             client=self.client,
             page_size=page_size,
-            lag_floor=float(str(lag)),
-            start=start if isinstance(start, datetime) else None,
-            key_fingerprint=str(key),
+            lag_floor=lag,
+            start=start,
+            key_fingerprint="first-key",
         )
         self._ids = iter(range(10**9))
         self.reading = self.built()
 
-    def built(self) -> Reading:
+    def built(self) -> Readers:
         """The readers of a process that has just started."""
-        tasks = Tasks(rules={}, identity=lambda: f"task_{next(self._ids)}")
-        return build_reading(
-            sources={ACCOUNT: self.source},
-            database=self.database,
-            event_log=EventLog(tasks=tasks, subscriptions={}),
-            clock=self.clock,
-            checkpoint=lambda name: self.checkpoint(name),
+        log = EventLog(tasks=Tasks(rules={}, identity=lambda: f"task_{next(self._ids)}"), subscriptions={})
+        accounts = Accounts(log)
+        shared = {"database": self.database, "clock": self.clock}
+        recorder = Recorder(
+            observations=Observations(log),
+            accounts=accounts,
+            checkpoint=self._pass,
+            **shared,  # type: ignore[arg-type]
         )
+        windows = WindowReader(WindowDesk(recorder=recorder, accounts=accounts, **shared))  # type: ignore[arg-type]
+        orders = OrderReader(sources={ACCOUNT: self.source}, recorder=recorder, **shared)  # type: ignore[arg-type]
+        tail = Tail(source=self.source, recorder=recorder, accounts=accounts, **shared)  # type: ignore[arg-type]
+        return Readers(
+            accounts=accounts,
+            recorder=recorder,
+            windows=windows,
+            poller=Poller(source=self.source, accounts=accounts, tail=tail, windows=windows, **shared),  # type: ignore[arg-type]
+            order_reader=orders,
+            backfill=Backfill(accounts=accounts, windows=windows, **shared),  # type: ignore[arg-type]
+            sweep=Sweep(recorder=recorder, windows=windows, order_reader=orders, **shared),  # type: ignore[arg-type]
+        )
+
+    def _pass(self, name: str) -> None:
+        self.checkpoint(name)
 
     def restart(self) -> None:
         """A new process over the same database."""
@@ -142,7 +184,7 @@ class Bench:
     @property
     def poller(self) -> Poller:
         """The account's poller."""
-        return self.reading.pollers[ACCOUNT]
+        return self.reading.poller
 
     def poll(self, times: int = 1, seconds: float = 5.0) -> PollReport:
         """Poll, each time a while after the last."""
@@ -155,7 +197,7 @@ class Bench:
         """A delivery of the warehouse, new or changed as a whole."""
         self.warehouse.put(key, {"id": key, **record(f"LS{key}", **changes)}, at=at)
 
-    def held(self) -> dict[int, sa.Row[tuple[object, ...]]]:
+    def held(self) -> dict[int, sa.Row[Any]]:
         """What we hold, by id."""
         with self.database.read() as connection:
             return {row.id: row for row in connection.execute(sa.select(deliveries))}
@@ -165,7 +207,7 @@ class Bench:
         with self.database.read() as connection:
             return spans(connection, ACCOUNT)
 
-    def events(self, kind: str | None = None) -> list[sa.Row[tuple[object, ...]]]:
+    def events(self, kind: str | None = None) -> list[sa.Row[Any]]:
         """The log, all of it or one type."""
         statement = sa.select(events).order_by(events.c.position)
         with self.database.read() as connection:
@@ -185,6 +227,3 @@ class Bench:
                 elif held[key].raw != raw:
                     wrong[key] = f"stale: {held[key].raw} instead of {raw}"
         return wrong
-
-
-__all__ = ["ACCOUNT", "Bench", "ConnectorError", "WarehouseSource", "closing", "record", "upgrade"]

@@ -18,6 +18,9 @@ from worker.states import CoverageState
 from worker.window_job import Job
 from worker.windows import WindowReader
 
+# Requests between two words about progress: ten seconds at one a second.
+PROGRESS_EVERY = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -63,8 +66,11 @@ class Backfill:
         received = self._server_time(source, tally)
         window = self._wanted(source, second_of(since), second_of(until), received)
         for part in self._todo(source.name, window):
-            for _request in self._windows.read(Job(source=source, received=received, tally=tally), part):
-                progress(self._progress(source.name, window, tally))
+            for request, _step in enumerate(
+                self._windows.read(Job(source=source, received=received, tally=tally), part)
+            ):
+                if request % PROGRESS_EVERY == 0:
+                    progress(self._progress(source.name, window, tally))
         return self._report(source.name, window, tally)
 
     def _server_time(self, source: AccountSource, tally: Tally) -> datetime:

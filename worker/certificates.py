@@ -134,7 +134,7 @@ def page_trouble(page: PageShape, asked: Asked) -> NotProved | FilterNotUndersto
     return None
 
 
-def page_moved(page: PageShape, total_before: int, size: int) -> NotProved | None:
+def page_moved(page: PageShape, total_before: int | None, size: int) -> NotProved | None:
     """Whether a page of a pass shows that rows moved since they were counted."""
     if page.total != total_before:
         return NotProved(f"X-Total changed from {total_before} to {page.total}", moved=True)

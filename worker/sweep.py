@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from worker import accounts, coverage
 from worker.account_source import AccountSource
-from worker.backfill import Progress
+from worker.backfill import PROGRESS_EVERY, Progress
 from worker.clock import Clock
 from worker.db import Database
 from worker.db.tables import deliveries, links, orders
@@ -105,8 +105,9 @@ class Sweep:
         if window is None:
             return []
         job = Job(source=source, received=received, tally=tally, certify=False, alarm=False)
-        for _request in self._windows.read(job, window):
-            progress(Progress(done_seconds=0, all_seconds=window.seconds, requests=tally.requests, rows=tally.rows))
+        for request, _step in enumerate(self._windows.read(job, window)):
+            if request % PROGRESS_EVERY == 0:
+                progress(_progress(window, tally))
         return job.unproved
 
     def _unfinished(self, source: AccountSource, tally: Tally) -> None:
@@ -122,6 +123,11 @@ class Sweep:
             numbers = _open_numbers(connection, source.name)
         readings = [self._order_reader.read_number(source, number, tally, alarm=False) for number in numbers]
         return [reading.reason for reading in readings if not reading.proved]
+
+
+def _progress(window: Window, tally: Tally) -> Progress:
+    # A sweep states nothing about coverage, so how far it came is told in requests and rows.
+    return Progress(done_seconds=0, all_seconds=window.seconds, requests=tally.requests, rows=tally.rows)
 
 
 def _unfinished_ids(connection: sa.Connection, account: str) -> list[int]:

@@ -118,7 +118,7 @@ class WindowReader:
         yield
         return page, judge_one_answer(page.shape, asked_by(query), following.shape)
 
-    def _pass(self, job: Job, window: Window, total: int) -> Generator[None, None, Judgement]:
+    def _pass(self, job: Job, window: Window, total: int | None) -> Generator[None, None, Judgement]:
         """Read page after page until a short one. It ends early where a page shows that the rows moved."""
         query = query_for(window)
         shapes: list[PageShape] = []
@@ -138,6 +138,8 @@ class WindowReader:
     def _floor(self, job: Job, window: Window, total: int | None) -> Steps:
         """A second that can't be cut in time: by filters, then passes again, then a hole."""
         if total is None:
+            # Nothing can be proved, but what can be seen is taken.
+            yield from self._pass(job, window, None)
             self._desk.hole(job, window, "The source sends no X-Total, and a second holds more rows than one answer.")
             return
         judged: Judgement = yield from self._by_filters(job, window, total)

@@ -1,0 +1,233 @@
+"""Random histories of a warehouse under reading: whatever happens between two requests, nothing is missed."""
+
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from connectors.errors import Interrupted
+from connectors.simulated.switches import PageOrder
+from tests.clocks import ManualClock
+from tests.reading_kit import Bench
+from worker.db import Database
+from worker.db.tables import metadata
+from worker.db.upgrade import upgrade
+from worker.normalizer import INBOUND_STATUSES, STATUSES
+from worker.spans import Window, second_of
+from worker.states import CoverageState
+
+LAG = 20.0
+# A handful in every run; thousands with WAYBILL_TEST_HISTORIES set.
+EXAMPLES = int(os.environ.get("WAYBILL_TEST_HISTORIES", "40"))
+# Histories are full of chance, so making one smaller makes another one: it would take long and tell nothing.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
+class Crash(BaseException):
+    """The process died here."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the warehouse is like, and how wild it gets; the rest follows from the seed."""
+
+    seed: int
+    order: PageOrder
+    min_inclusive: bool
+    max_inclusive: bool
+    x_total: bool
+    page_size: int
+    rows: int
+    burst: int
+    changes: float
+    late: float
+    skew: float
+    failures: float
+    crashes: float
+
+
+HISTORIES = st.builds(
+    History,
+    seed=st.integers(0, 2**32),
+    order=st.sampled_from(PageOrder),
+    min_inclusive=st.booleans(),
+    max_inclusive=st.booleans(),
+    x_total=st.sampled_from([True, True, True, False]),
+    page_size=st.sampled_from([3, 5, 10]),
+    rows=st.integers(0, 60),
+    burst=st.sampled_from([0, 0, 4, 12, 30]),
+    changes=st.sampled_from([0.0, 0.3, 1.0, 3.0]),
+    late=st.sampled_from([0.0, LAG / 2]),
+    skew=st.sampled_from([0.0, LAG / 2, -300.0]),
+    failures=st.sampled_from([0.0, 0.05]),
+    crashes=st.sampled_from([0.0, 0.05]),
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One database for all histories, emptied before each."""
+    path: Path = tmp_path_factory.mktemp("histories")
+    database = Database(f"sqlite:///{path}/w.db", ManualClock())
+    upgrade(database)
+    yield database
+    database.close()
+
+
+class World:
+    """A bench whose warehouse moves at every request."""
+
+    def __init__(self, database: Database, history: History) -> None:
+        self.history = history
+        self.chance = random.Random(history.seed)  # noqa: S311
+        self.clock = ManualClock()
+        switches: dict[str, Any] = {
+            "page_order": history.order,
+            "min_inclusive": history.min_inclusive,
+            "max_inclusive": history.max_inclusive,
+            "x_total": history.x_total,
+            "visible_late_seconds": history.late,
+            "date_skew_seconds": history.skew,
+        }
+        self.bench = Bench(
+            database,
+            self.clock,
+            page_size=history.page_size,
+            lag=LAG,
+            seed=history.seed,
+            **switches,
+            start=self.clock.now() - timedelta(hours=1),
+        )
+        self.keys: list[int] = []
+        self.fill()
+        self.bench.client.before = self.moved
+        self.bench.checkpoint = self.passed
+
+    def fill(self) -> None:
+        """What is there before the first poll: spread over an hour, and some all on one second."""
+        now = self.clock.now()
+        burst_at = now - timedelta(seconds=self.chance.randint(100, 3000))
+        for index in range(self.history.rows + self.history.burst):
+            spread = now - timedelta(seconds=self.chance.randint(0, 3500))
+            self.put(at=spread if index < self.history.rows else burst_at)
+
+    def put(self, *, at: datetime | None = None) -> None:
+        """A new delivery."""
+        key = 1000 + len(self.keys)
+        self.keys.append(key)
+        self.bench.put(
+            key,
+            at=at,
+            numberPurchaseOrder=f"PO{key % 7}",
+            status=self.chance.choice(STATUSES),
+            statusInbound=self.chance.choice(INBOUND_STATUSES),
+        )
+
+    def moved(self, _number: int) -> None:
+        """Time goes by and rows move between any two requests; some requests fail."""
+        self.clock.advance(self.chance.choice([0.0, 0.1, 0.4, 1.0, 1.7]))
+        for _ in range(self.times(self.history.changes)):
+            if self.keys and self.chance.random() < 0.8:
+                self.change(self.chance.choice(self.keys))
+            else:
+                self.put()
+        if self.chance.random() < self.history.failures:
+            detail = "the connection was reset"
+            raise Interrupted("logistic.cloud", "list deliveries", detail)
+
+    def times(self, mean: float) -> int:
+        """A whole number of times around a mean."""
+        return int(mean) + (self.chance.random() < mean - int(mean))
+
+    def change(self, key: int) -> None:
+        """A delivery moves on, sometimes twice within one second."""
+        for _ in range(self.chance.choice([1, 1, 2])):
+            self.bench.warehouse.change(key, lambda record: record.update(note=str(self.chance.random())))
+
+    def passed(self, _name: str) -> None:
+        """The process may die at any named point."""
+        if self.chance.random() < self.history.crashes:
+            raise Crash
+
+    def run(self) -> None:
+        """One poll, or what is left of it."""
+        self.clock.advance(5)
+        try:
+            self.bench.poller.run_once(force=True)
+        except Crash:
+            self.bench.restart()
+
+    def quiet(self) -> None:
+        """Nothing moves or fails any more, and everything that was late is visible."""
+        self.history = replace(self.history, changes=0.0, failures=0.0, crashes=0.0)
+        self.clock.advance(LAG * 4 - min(0.0, self.history.skew))
+
+    def settle(self) -> None:
+        """Poll until nothing is left to be read."""
+        for _ in range(200):
+            self.clock.advance(60)
+            self.run()
+            if self.bench.poller.caught_up() and not self.bench.poller.run_once(force=True).pending:
+                return
+
+    def holes(self) -> list[Window]:
+        """What is known not to have been proved."""
+        return [span.window for span in self.bench.spans() if span.state is CoverageState.HOLE]
+
+    def missed(self) -> list[int]:
+        """Deliveries that we hold otherwise than they are, although no hole says so."""
+        rows = {row.key: int(row.updated) for row in self.bench.warehouse._true.rows()}  # noqa: SLF001
+        return [
+            key
+            for key in self.bench.differences()
+            if not any(hole.since <= rows[key] <= hole.until for hole in self.holes())
+        ]
+
+    def false_certificates(self) -> list[str]:
+        """Deliveries whose newest version lies in a certified second although we don't hold it."""
+        certified = [span.window for span in self.bench.spans() if span.state is CoverageState.CERTIFIED]
+        held = self.bench.held()
+        wrong = []
+        for row in self.bench.warehouse._true.rows():  # noqa: SLF001 - the shadow of the source knows
+            second = int(row.updated)
+            known = held.get(row.key)
+            if any(window.since <= second <= window.until for window in certified) and (
+                known is None or second_of(known.updated_at) != second
+            ):
+                wrong.append(f"delivery {row.key} at {second}")
+        return wrong
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(history=HISTORIES)
+def test_whatever_moves_between_requests_nothing_is_missed(database: Database, history: History) -> None:
+    """Once the source is quiet no row is missing or stale, and at no time a certificate was false."""
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name != "firing_changes":
+                connection.execute(sa.delete(table))
+    world = World(database, history)
+    false: list[str] = []
+    for _ in range(6):
+        world.run()
+        false += world.false_certificates()
+    world.quiet()
+    world.settle()
+
+    assert false == []
+    assert world.false_certificates() == []
+    assert world.missed() == []
+    assert world.holes() == [] or not history.x_total or history.order is PageOrder.SHUFFLED

@@ -20,9 +20,21 @@ MIRROR_AGAIN = "mirror_again"
 FIRE = "fire"
 JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE})
 
-# Seconds until the next try of one event at the receiver, published in docs/events.md: about three days in all, so
-# that a weekend's outage loses nothing.
-MIRROR_SCHEDULE = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 36_000.0, 50_400.0, 72_000.0)
+# Seconds until the next try of one event at the receiver, published in docs/events.md. Quick at first, since the next
+# event of the subject waits; about three days in all, so that a weekend's outage loses nothing.
+MIRROR_SCHEDULE = (
+    5.0,
+    15.0,
+    60.0,
+    300.0,
+    1800.0,
+    7200.0,
+    18_000.0,
+    36_000.0,
+    36_000.0,
+    50_400.0,
+    72_000.0,
+)
 
 # Claims of an order's or a firing's task: with the waits between them more than half a day. Their rows are
 # rescanned anyway, so a dead letter here says that something is wrong and forgets nothing.

@@ -71,7 +71,7 @@ class Mirror:
             return Done()
         if isinstance(outcome, webhook.Gone):
             return self._switch_off()
-        _log.info("event not taken", event=event.id, reason=outcome.reason)
+        _log.info("event not taken", event_id=event.id, reason=outcome.reason)
         return Later(until=next_try(claim.attempts, outcome.retry_after, self._clock.now()), reason=outcome.reason)
 
     def _switch_off(self) -> Later:

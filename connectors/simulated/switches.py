@@ -219,7 +219,11 @@ class Panel(Generic[AnySwitches]):
 
     def as_json(self) -> dict[str, Any]:
         """Return every switch with its value."""
-        return asdict(self.now)
+        return {
+            # JSON takes text for a key, and nothing derived from it.
+            name: {str(key): share for key, share in value.items()} if isinstance(value, Mapping) else value
+            for name, value in asdict(self.now).items()
+        }
 
 
 def take_scripted(panel: Panel[RegistrySwitches]) -> PostFault | None:

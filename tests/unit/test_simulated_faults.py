@@ -332,6 +332,15 @@ def test_all_twins_start_and_stop_together() -> None:
     assert inside == 200
 
 
+def test_switches_with_faults_of_posts_can_be_told(control: httpx.Client, systems: Systems) -> None:
+    """Which POSTs fail is told by plain names, also in the answer to a change of something else."""
+    systems.panels()["registry"].change({"post_faults": {"broken_json": 0.5}})
+    answer = control.post("/faults", json={"registry": {"read_error": 0.0}})
+
+    assert answer.json()["result"]["registry"]["post_faults"] == {"broken_json": 0.5}
+    assert control.get("/switches").json()["registry"]["post_faults"] == {"broken_json": 0.5}
+
+
 def test_control_tells_the_truth(control: httpx.Client, systems: Systems) -> None:
     """Every GET answers; the ledgers are those of the servers."""
     deliveries(systems)

@@ -16,9 +16,10 @@ from worker.rehearsal.twins import Progress, Twins
 
 # Seconds between two looks.
 _LOOK_SECONDS = 0.5
-# Seconds without any change, once all was read, after which waits are cut short, and after which nothing more comes.
-# The second is longer than a killed worker's tasks stay with it (worker.tasks.RESEND_SECONDS).
+# Seconds between two times that waits are cut short, once all was read.
 _HURRY_SECONDS = 4.0
+# Seconds without any change, once all was read, after which nothing more comes: longer than a task stays with a worker
+# that was killed (worker.tasks.RESEND_SECONDS).
 _STALL_SECONDS = 45.0
 
 Say = Callable[[Progress, Facts], None]
@@ -86,13 +87,13 @@ class Watch:
         if found != state.seen:
             state.seen, state.moved = found, now
         if not self._plan.options.real_pace and has_read_all(facts, state.goal):
+            self._hurry(now)
             if now - state.moved > _STALL_SECONDS:
                 return True
-            self._hurry(now)
         return now - state.began > self._plan.limit_seconds
 
     def _hurry(self, now: float) -> None:
-        if now - max(self.state.moved, self.state.hurried) > _HURRY_SECONDS:
+        if now - self.state.hurried > _HURRY_SECONDS:
             reading.hurry(self._database)
             self.state.hurried = now
 

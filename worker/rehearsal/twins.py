@@ -77,7 +77,7 @@ class Twins:
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise self._failure(path, str(answer.status))
+            raise self._failure(path, f"{answer.status} {content.decode(errors='replace')}")
         told: dict[str, Any] = orjson.loads(content)
         return told
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from connectors.errors import Interrupted
 from connectors.simulated.switches import PageOrder
 from tests.clocks import ManualClock
-from tests.reading_kit import Bench
+from tests.reading_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.db.tables import metadata
 from worker.db.upgrade import upgrade
@@ -140,8 +140,7 @@ class World:
             else:
                 self.put()
         if self.chance.random() < self.history.failures:
-            detail = "the connection was reset"
-            raise Interrupted("logistic.cloud", "list deliveries", detail)
+            raise Interrupted(ACCOUNT, "list deliveries", "the connection was reset")
 
     def times(self, mean: float) -> int:
         """A whole number of times around a mean."""

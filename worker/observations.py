@@ -104,9 +104,14 @@ class Observations:
         accounts.lock(connection, account)
         parsed, broken = _newest(observed), _broken(observed)
         held = _held(connection, account, [*parsed, *_broken_ids(broken)])
-        mended = set_aside.close_parsed(connection, account, {key: turn for key, (_, turn) in parsed.items()}, now)
+        doubts = {
+            key: _doubt(record, turn, held.get(key), confirmed=circumstances.confirmed)
+            for key, (record, turn) in parsed.items()
+        }
+        taken = {key: turn for key, (_, turn) in parsed.items() if doubts[key] is None}
+        mended = set_aside.close_parsed(connection, account, taken, now)
         verdicts = {
-            key: _verdict(record, turn, held.get(key), mended=key in mended, confirmed=circumstances.confirmed)
+            key: doubts[key] or _verdict(record, turn, held.get(key), mended=key in mended)
             for key, (record, turn) in parsed.items()
         }
         changes = [verdict for verdict in verdicts.values() if isinstance(verdict, Change)]
@@ -165,21 +170,22 @@ def _held(connection: sa.Connection, account: str, ids: Sequence[int]) -> dict[i
     return found
 
 
-def _verdict(
-    record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, mended: bool, confirmed: bool
-) -> Change | _Nothing:
+def _doubt(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, confirmed: bool) -> _Nothing | None:
+    """Why an observation is not taken."""
     if held is None:
-        return Change(kind=EventType.DELIVERY_APPEARED, record=record, turn=turn, held=None, mended=mended)
+        return None
     if turn <= held.turn:
         return _Nothing.OUTDATED
-    went_back = record.updated_at < held.updated_at
-    if went_back and not confirmed:
-        return _Nothing.SUSPICIOUS
-    if not held.visible:
-        return Change(kind=EventType.DELIVERY_RETURNED, record=record, turn=turn, held=held, went_back=went_back)
-    if record.content_hash == held.content_hash and not mended:
+    return _Nothing.SUSPICIOUS if record.updated_at < held.updated_at and not confirmed else None
+
+
+def _verdict(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, mended: bool) -> Change | _Nothing:
+    if held is None:
+        return Change(kind=EventType.DELIVERY_APPEARED, record=record, turn=turn, held=None, mended=mended)
+    if held.visible and record.content_hash == held.content_hash and not mended:
         return _Nothing.UNCHANGED
-    kind = EventType.DELIVERY_CHANGED
+    kind = EventType.DELIVERY_CHANGED if held.visible else EventType.DELIVERY_RETURNED
+    went_back = record.updated_at < held.updated_at
     return Change(kind=kind, record=record, turn=turn, held=held, went_back=went_back, mended=mended)
 
 

@@ -101,6 +101,9 @@ def _followed(handler: Callable[[Sequence[str]], None], then: Callable[[], None]
     def handle(ids: list[str]) -> None:
         try:
             handler(ids)
+        except DatabaseUnavailable as error:
+            # Nothing is lost: what was claimed is released, what was not is sent again.
+            _log.warning("message left", error=error.sentence)
         finally:
             then()
 

@@ -16,9 +16,9 @@ import structlog
 
 from worker.app import App
 from worker.engine import Engine, Part
-from worker.errors import UsageError
+from worker.errors import DatabaseUnavailable, UsageError
 from worker.idleness import DEFAULT_PATIENCE_SECONDS
-from worker.progress import progress_for
+from worker.progress import Progress, progress_for
 from worker.scheduler import Scheduler
 from worker.state_lock import state_lock
 from worker.stopping import Stop
@@ -56,6 +56,7 @@ def run(app: App, options: RunOptions) -> int:
         raise UsageError(sentence)
     with _alone(app), _stopping(app.stop):
         app.prepare()
+        app.take_over()
         engine = app.engine(Part(threads=options.threads, relays=True, shared=app.shares_queue))
         with _web(app), _running(engine), _scheduling(app):
             return _watch(app, engine, options)
@@ -98,24 +99,46 @@ def web(app: App) -> int:
 
 
 def _watch(app: App, engine: Engine, options: RunOptions) -> int:
-    waiting = UntilIdle(
-        reading=app.accounts,
-        due=app.due,
-        engine=engine,
-        clock=app.clock,
-        patience_seconds=options.patience_seconds,
-    )
     with progress_for(app.clock) as progress:
-        shown_at = app.clock.monotonic()
+        watch = _Watch(app, engine, options, progress)
         while not app.stop.wait(_LOOK_SECONDS):
             app.pulse.beat("main")
-            if app.clock.monotonic() - shown_at >= progress.seconds:
-                progress.show(app.status())
-                shown_at = app.clock.monotonic()
-            verdict = waiting.look() if options.until_idle else Verdict.GO_ON
+            verdict = watch.look()
             if verdict is not Verdict.GO_ON:
                 return _ended(app, verdict)
     return DONE
+
+
+class _Watch:
+    """Shows how work gets on, and tells when it is over."""
+
+    def __init__(self, app: App, engine: Engine, options: RunOptions, progress: Progress) -> None:
+        self._app = app
+        self._progress = progress
+        self._until_idle = options.until_idle
+        self._shown_at = app.clock.monotonic()
+        self._waiting = UntilIdle(
+            reading=app.accounts,
+            due=app.due,
+            engine=engine,
+            clock=app.clock,
+            patience_seconds=options.patience_seconds,
+        )
+
+    def look(self) -> Verdict:
+        """Show if it is time, then judge; a database that fails is waited for."""
+        try:
+            self._show()
+            return self._waiting.look() if self._until_idle else Verdict.GO_ON
+        except DatabaseUnavailable as error:
+            _log.warning("waiting for the database", error=error.sentence)
+            return Verdict.GO_ON
+
+    def _show(self) -> None:
+        now = self._app.clock.monotonic()
+        if now - self._shown_at >= self._progress.seconds:
+            self._shown_at = now
+            self._progress.show(self._app.status())
 
 
 def _ended(app: App, verdict: Verdict) -> int:

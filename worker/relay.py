@@ -207,5 +207,9 @@ class RelayLoop:
         except BrokerUnavailable as error:
             _log.warning("relay waits for the queue", error=str(error))
             return _TROUBLE_SECONDS
+        # Without the relay nothing gets on: whatever this was, the next look comes.
+        except Exception:  # noqa: BLE001 - the loop goes on
+            _log.exception("relay failed unexpectedly")
+            return _TROUBLE_SECONDS
         self._beat("relay")
         return BUSY_SECONDS if sent else min(IDLE_SECONDS, waited * 2)

@@ -71,3 +71,6 @@ class Renewal:
                 self.renew()
             except DatabaseUnavailable as error:
                 _log.warning("leases not renewed", error=error.sentence)
+            # The next renewal may still be in time.
+            except Exception:  # noqa: BLE001 - the loop goes on
+                _log.exception("leases not renewed")

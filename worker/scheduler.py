@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.base import BaseExecutor, run_job
+from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
@@ -23,8 +24,6 @@ from worker.stopping import Stopped
 
 _log = structlog.get_logger(__name__)
 
-# Threads besides one for each account: the second's tick, a nightly one, and room.
-_SPARE_THREADS = 3
 # Nightly work is spread over this many seconds, so that several installations do not come at once.
 _NIGHTLY_JITTER_SECONDS = 600
 
@@ -39,6 +38,17 @@ class Tick:
     hour: int | None = None
 
 
+# APScheduler carries no types.
+class _Threads(BaseExecutor):  # type: ignore[misc]
+    """A thread for each run that does not keep the process alive, as those of the library's own pool do."""
+
+    def _do_submit_job(self, job: Job, run_times: Sequence[datetime]) -> None:
+        threading.Thread(target=self._work, args=(job, run_times), name=f"tick {job.id}", daemon=True).start()
+
+    def _work(self, job: Job, run_times: Sequence[datetime]) -> None:
+        self._run_job_success(job.id, run_job(job, "default", run_times, self._logger.name))
+
+
 class Scheduler:
     """Runs ticks in threads of its own; a tick that is still running is not started again."""
 
@@ -50,9 +60,8 @@ class Scheduler:
         self._ended = threading.Condition()
         # A tick that comes while its last one is running is skipped: that is meant, and no reason for a warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        pool = ThreadPoolExecutor(len(ticks) + _SPARE_THREADS)
         self._scheduler = BackgroundScheduler(
-            executors={"default": pool},
+            executors={"default": _Threads()},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )

@@ -96,7 +96,7 @@ def read_status(database: Database, *, mirroring: bool, patience_seconds: float 
         return Status(
             at=now,
             due=due(connection, now, patience_seconds, mirroring=mirroring),
-            tasks=_counts(connection, tasks, TaskState),
+            tasks=_tasks(connection),
             orders=_counts(connection, orders, OrderState),
             firings=_counts(connection, firings, FiringState),
             accounts=tuple(_accounts(connection, now)),
@@ -136,9 +136,18 @@ def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatu
         )
 
 
-def _counts(
-    connection: sa.Connection, table: sa.Table, states: type[TaskState | OrderState | FiringState]
-) -> dict[str, int]:
+def _tasks(connection: sa.Connection) -> dict[str, int]:
+    # Open and ended ones apart, as their indexes are: the table itself may be long.
+    found = {state.value: 0 for state in TaskState}
+    for part in (tasks.c.ended_at.is_(None), tasks.c.ended_at.is_not(None)):
+        for state, count in _rows(
+            connection, sa.select(tasks.c.state, sa.func.count()).where(part).group_by(tasks.c.state)
+        ):
+            found[state] += count
+    return found
+
+
+def _counts(connection: sa.Connection, table: sa.Table, states: type[OrderState | FiringState]) -> dict[str, int]:
     found = dict(_rows(connection, sa.select(table.c.state, sa.func.count()).group_by(table.c.state)))
     return {state.value: int(found.get(state.value, 0)) for state in states}
 

@@ -76,6 +76,11 @@ class App:
         return self.settings.redis_url is not None
 
     @property
+    def is_alone(self) -> bool:
+        """Whether the lock on the state directory keeps every other process away: PostgreSQL has other machines."""
+        return not self.settings.uses_postgresql
+
+    @property
     def mirrors(self) -> bool:
         """Whether events are posted to a webhook."""
         return self.settings.webhook.url is not None
@@ -93,7 +98,7 @@ class App:
     @cached_property
     def leases(self) -> Leases:
         """Leases of this process. Where it is alone by a lock, the next one is the same holder and need not wait."""
-        return Leases(self.database, holder=self.owner if self.shares_queue else "the only process")
+        return Leases(self.database, holder="the only process" if self.is_alone else self.owner)
 
     @cached_property
     def clients(self) -> Clients:
@@ -165,7 +170,10 @@ class App:
         else:
             require_current(self.database)
         self.crediting.firing.account.check_bindings()
-        if not self.shares_queue:
+
+    def take_over(self) -> None:
+        """Take up at once what a process left that was killed; only where the lock says that there is no other."""
+        if self.is_alone:
             with self.database.write() as connection:
                 outbox.take_over(connection)
 

@@ -9,6 +9,7 @@ from tests.cli_kit import Shell
 from tests.local_server import reply, serving
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON
 from worker.__main__ import guarded
+from worker.cli.app import version_of
 from worker.db.tables import accounts, coverage, events, links, set_aside, switches, tasks
 from worker.events import OrderKey
 from worker.states import TaskState
@@ -535,3 +536,23 @@ def test_an_interrupted_command_is_exit_130() -> None:
 def test_an_exit_keeps_its_status(code: object, status: int) -> None:
     """Whatever ends the process decides its status."""
     assert guarded(_raising(SystemExit(code))) == status
+
+
+def test_a_checkout_that_is_not_installed_has_no_version() -> None:
+    """The command works without being installed; only its version is not known then."""
+    assert version_of("a-package-that-nobody-has") == "(a checkout that is not installed)"
+
+
+def test_explain_tells_records_that_did_not_parse(shell: Shell) -> None:
+    """What blocks an order is in its explanation, and is gone once a person dropped it."""
+    with shell.store() as store:
+        store.deliver(1)
+        store.put_aside()
+        store.look()
+
+    blocked = shell("orders", "explain", "PO-1", "--json").objects[0]
+    shell("dead-letters", "drop", "rec_p1")
+    dropped = shell("orders", "explain", "PO-1", "--json").objects[0]
+
+    assert blocked["records_set_aside"][0]["reason"] == "The field id is missing."
+    assert dropped["records_set_aside"] == []

@@ -3,10 +3,9 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from email.message import Message
 
 import pytest
 import sqlalchemy as sa
@@ -48,16 +47,20 @@ def served(database: Database, pulse: Pulse, token: str | None = None) -> Iterat
         server.stop()
 
 
-def ask(url: str, token: str | None = None) -> tuple[int, str, Message[str, str]]:
-    """Status, body and headers of a GET."""
+def ask(url: str, token: str | None = None) -> tuple[int, str, dict[str, str]]:
+    """Status, body and headers (lower case) of a GET."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
-            return answer.status, answer.read().decode(), answer.headers
+            return answer.status, answer.read().decode(), _headers(answer.headers.items())
     except urllib.error.HTTPError as refusal:
         with refusal:
-            return refusal.code, refusal.read().decode(), refusal.headers
+            return refusal.code, refusal.read().decode(), _headers(refusal.headers.items())
+
+
+def _headers(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name.lower(): value for name, value in given}
 
 
 def poll_account(database: Database, *, seconds_ago: float) -> None:
@@ -168,7 +171,7 @@ def test_metrics_tell_every_state_and_account(database: Database, clock: ManualC
     told = dict(re.findall(r"(?m)^(waybill_[^ ]+) (.+)$", body))
 
     assert status == 200
-    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert headers["content-type"].startswith("text/plain; version=0.0.4")
     assert told['waybill_firings{state="confirmed"}'] == "1.0"
     assert told['waybill_firings{state="sending"}'] == "0.0"
     assert told['waybill_orders{state="complete"}'] == "1.0"
@@ -236,7 +239,7 @@ def test_what_is_not_health_needs_the_token(database: Database, clock: ManualClo
         right, _, _ = ask(f"{address}{path}", TOKEN)
 
     assert (without, wrong, right) == (401, 401, 200)
-    assert headers["WWW-Authenticate"] == "Bearer"
+    assert headers["www-authenticate"] == "Bearer"
     assert TOKEN not in body
 
 

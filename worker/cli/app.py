@@ -36,11 +36,12 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - the library calls it so
     if asked:
-        say(f"waybill {_version_of('waybill')}")
+        say(f"waybill {version_of('waybill')}")
         raise typer.Exit
 
 
-def _version_of(name: str) -> str:
+def version_of(name: str) -> str:
+    """The version of an installed package, or words that say that it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from worker import outbox
 from worker.app import App
 from worker.db.tables import leases, tasks
 from worker.errors import NotReady, WaybillError
@@ -28,15 +29,22 @@ class JobFailed(WaybillError):
 
 def wait_for(app: App, identity: str) -> dict[str, Any]:
     """Wait until the job has ended; its result. Raises JobFailed."""
+    before = _row(app, identity).attempts
     with ExitStack() as stack:
-        if _is_ours_alone(app, stack):
-            _do_here(app, identity)
-        row = _row(app, identity)
-        while row.state in (TaskState.WAITING, TaskState.RUNNING) and row.error is None:
-            app.clock.sleep(_LOOK_SECONDS)
-            row = _row(app, identity)
+        alone = _is_ours_alone(app, stack)
+        while not _is_over(row := _row(app, identity), before):
+            if alone:
+                _do_here(app, identity)
+            else:
+                app.clock.sleep(_LOOK_SECONDS)
     _raise_if_failed(row)
     return {} if row.result is None else dict(row.result)
+
+
+def _is_over(row: sa.Row[Any], attempts_before: int) -> bool:
+    """Whether the job has ended, or was tried and failed since we asked: what failed before does not count."""
+    ended = row.state in (TaskState.DONE, TaskState.DISCARDED)
+    return ended or (row.state == TaskState.WAITING and row.error is not None and row.attempts > attempts_before)
 
 
 def _is_ours_alone(app: App, stack: ExitStack) -> bool:
@@ -74,9 +82,25 @@ def _do_here(app: App, identity: str) -> None:
     )
     renewal.start()
     try:
-        runner.run([identity])
+        runner.run(_up_to(app, identity))
     finally:
         renewal.stop()
+    # A job that could not be done now for no fault of its own (somebody is at the account) is tried again soon.
+    app.clock.sleep(_LOOK_SECONDS)
+
+
+def _up_to(app: App, identity: str) -> list[str]:
+    """The job and those before it in its line, which go first; whoever died over one of them no longer has it."""
+    with app.database.write() as connection:
+        outbox.release_expired(connection, app.database.now(connection))
+        ours = connection.execute(sa.select(tasks).where(tasks.c.id == identity)).one()
+        line = sa.select(tasks.c.id).where(
+            tasks.c.ended_at.is_(None),
+            tasks.c.kind == ours.kind,
+            tasks.c.subject == ours.subject,
+            tasks.c.number <= ours.number,
+        )
+        return list(connection.execute(line.order_by(tasks.c.number)).scalars())
 
 
 def _row(app: App, identity: str) -> sa.Row[Any]:

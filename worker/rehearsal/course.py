@@ -22,6 +22,9 @@ _HURRY_SECONDS = 4.0
 # that was killed (worker.tasks.RESEND_SECONDS).
 _STALL_SECONDS = 45.0
 
+# Seconds after which the story begins even if the source was not read: the audit will tell why.
+_FIRST_POLL_SECONDS = 60.0
+
 Say = Callable[[Progress, Facts], None]
 
 
@@ -59,6 +62,14 @@ class Watch:
         now = clock.monotonic()
         self.state = State(began=now, moved=now, hurried=now, left=list(plan.disturbances))
 
+    def until_polled(self) -> None:
+        """Wait until the daemon has read the source once, so that the story does not begin without it."""
+        while not reading.has_polled(self._database, self._scene.account):
+            self._fleet.check()
+            if self._clock.monotonic() - self.state.began > _FIRST_POLL_SECONDS:
+                return
+            self._clock.sleep(_LOOK_SECONDS)
+
     def until_settled(self) -> list[str]:
         """Watch until nothing is open; returns what still is when nothing moves any more or the time is up.
 
@@ -77,7 +88,7 @@ class Watch:
             self._clock.sleep(_LOOK_SECONDS)
 
     def _note_the_end(self, progress: Progress) -> None:
-        if progress.done and self.state.goal is None:
+        if progress.done and not self.state.left and self.state.goal is None:
             self.state.goal = Goal(story_ended=self._clock.now().timestamp(), to_deliver=self._to_deliver)
 
     def _is_over(self, facts: Facts) -> bool:

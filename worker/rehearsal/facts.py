@@ -47,6 +47,13 @@ def look(database: Database, account: str) -> Facts:
         )
 
 
+def has_polled(database: Database, account: str) -> bool:
+    """Whether the source has answered once."""
+    with database.read() as connection:
+        asked = sa.select(accounts.c.server_time).where(accounts.c.name == account)
+        return connection.execute(asked).scalar_one_or_none() is not None
+
+
 def hurry(database: Database) -> None:
     """Make everything due now that waits for longer than a moment: time is compressed, published schedules are not."""
     with database.write() as connection:

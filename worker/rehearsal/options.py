@@ -25,6 +25,11 @@ _SHORTEST_STORY_SECONDS = 8.0
 _REAL_STORY_SECONDS = 600.0
 # Kills where every fault is wanted: before, while and after most orders are completed.
 _MANY_KILLS = 3
+# Shares of the story's length: when orders are being delivered (the last ones after its end), and when about half are.
+_DELIVERING = (0.5, 1.1)
+_HALF_DELIVERED = (0.85, 1.05)
+# Share of its part of the time in which a kill falls, so that two never meet.
+_APART = 0.8
 
 
 class Disturbance(StrEnum):
@@ -159,15 +164,14 @@ def _twins_faults(text: str) -> tuple[str, ...]:
 
 
 def _disturbances(wanted: set[str], chance: random.Random, *, many: bool) -> list[Planned]:
-    """Moments in the part of the story in which orders complete; several are spread over it."""
+    """Moments while orders complete and are delivered; several are spread over that time."""
     found = []
     if Disturbance.KILL in wanted:
         kills = _MANY_KILLS if many else 1
-        width = 0.5 / kills
-        starts = [0.42 + index * width for index in range(kills)]
-        found += [
-            Planned(start + chance.uniform(0, 0.8 * width), Disturbance.KILL, chance.random()) for start in starts
-        ]
+        first, last = _DELIVERING
+        width = (last - first) / kills
+        moments = [first + index * width + chance.uniform(0, _APART * width) for index in range(kills)]
+        found += [Planned(moment, Disturbance.KILL, chance.random()) for moment in moments]
     if Disturbance.LOSE_DATABASE in wanted:
-        found.append(Planned(chance.uniform(0.6, 0.75), Disturbance.LOSE_DATABASE, chance.random()))
+        found.append(Planned(chance.uniform(*_HALF_DELIVERED), Disturbance.LOSE_DATABASE, chance.random()))
     return found

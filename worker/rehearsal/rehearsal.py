@@ -83,9 +83,7 @@ def _set_up(thought: Plan, stack: ExitStack, clock: Clock, progress: ProgressLin
 
 
 def _rehearse(stage: _Stage, clock: Clock, progress: ProgressLine) -> dict[str, object]:
-    began = clock.monotonic()
     stage.fleet.start()
-    stage.twins.begin()
     watch = Watch(
         plan=stage.plan,
         scene=stage.scene,
@@ -95,6 +93,9 @@ def _rehearse(stage: _Stage, clock: Clock, progress: ProgressLine) -> dict[str, 
         clock=clock,
         say=progress.show,
     )
+    watch.until_polled()
+    began = clock.monotonic()
+    stage.twins.begin()
     left = watch.until_settled()
     settled = clock.monotonic() - began
     swept = not left and _sweep(stage)

@@ -1,10 +1,14 @@
+import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 import typer
 
+from tests.cli_kit import plain_environment
 from worker.cli.options import parse_instant
 from worker.cli.output import show_object, show_rows, to_json
 
@@ -13,10 +17,9 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 def test_a_listing_as_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Scripts read line by line; instants end with Z."""
-    count = show_rows([{"id": 1, "at": NOON}, {"id": 2, "at": None}], ("id",), as_json=True)
+    show_rows([{"id": 1, "at": NOON}, {"id": 2, "at": None}], ("id",), as_json=True)
     lines = capsys.readouterr().out.splitlines()
 
-    assert count == 2
     assert [json.loads(line) for line in lines] == [{"id": 1, "at": "2026-03-02T12:00:00Z"}, {"id": 2, "at": None}]
 
 
@@ -29,6 +32,41 @@ def test_a_table_shows_the_named_columns_on_unfolded_lines(capsys: pytest.Captur
     assert row.split() == ["1", "x" * 300]
 
 
+def test_a_terminal_gets_a_table_that_fits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal long cells are folded into its width."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    show_rows([{"id": 1, "reason": "word " * 60}], ("id", "reason"), as_json=False)
+    lines = terminal.getvalue().splitlines()
+
+    assert lines[0].split() == ["id", "reason"]
+    assert len(lines) > 3
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_a_reader_that_stops_reading_is_no_failure() -> None:
+    """`waybill events list | head` ends quietly with 0."""
+    program = (
+        "from worker.cli.output import show_rows\n"
+        "show_rows(({'number': number} for number in range(10**6)), ('number',), as_json=True)\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=plain_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.readline()
+        listing.stdout.close()
+        complaint = listing.stderr.read()
+
+    assert (listing.returncode, complaint) == (0, b"")
+
+
 def test_a_long_listing_is_printed_while_it_is_read(capsys: pytest.CaptureFixture[str]) -> None:
     """The first rows are out before the last are asked for."""
     printed_before: list[str] = []
@@ -39,15 +77,16 @@ def test_a_long_listing_is_printed_while_it_is_read(capsys: pytest.CaptureFixtur
                 printed_before.append(capsys.readouterr().out)
             yield {"id": number}
 
-    count = show_rows(rows(), ("id",), as_json=False)
+    show_rows(rows(), ("id",), as_json=False)
 
-    assert count == 450
     assert "399" in printed_before[0]
+    assert capsys.readouterr().out.split() == [str(number) for number in range(400, 450)]
 
 
 def test_an_empty_listing_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is not a table with a header."""
-    assert show_rows([], ("id",), as_json=False) == 0
+    show_rows([], ("id",), as_json=False)
+
     assert capsys.readouterr().out == ""
 
 

@@ -1,7 +1,8 @@
 """What commands print: the only module that writes to standard output. Listings are printed as they are read."""
 
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -14,8 +15,6 @@ from worker.delivery_rows import instant_text
 
 # Rows that share one table: columns are as wide as their widest cell, which must be known first.
 _BLOCK = 200
-# Where nobody looks at the width (a file, a pipe), lines are never folded.
-_ENDLESS = 100_000
 # Spaces by which a nested object is indented.
 _INDENT = 2
 
@@ -36,9 +35,22 @@ def show_object(document: Document, *, as_json: bool) -> None:
         _nested(document, 0)
 
 
-def show_rows(rows: Iterable[Document], columns: Sequence[str], *, as_json: bool) -> int:
-    """A listing: one JSON object a line with all keys, or a table of the named columns; how many rows there were."""
-    return _lines(rows) if as_json else _tables(rows, columns)
+def show_rows(rows: Iterable[Document], columns: Sequence[str], *, as_json: bool) -> None:
+    """A listing: one JSON object a line with all keys, or a table of the named columns.
+
+    Whoever reads it may stop reading (`| head`): then the rest is not printed, and that is no failure.
+    """
+    try:
+        if as_json:
+            _lines(rows)
+        elif sys.stdout.isatty():
+            _tables(rows, columns)
+        else:
+            _columns(rows, columns)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would be written at the end of the process, and complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def to_json(document: Document) -> str:
@@ -48,29 +60,43 @@ def to_json(document: Document) -> str:
     return orjson.dumps(document, option=option, default=_plain).decode()
 
 
-def _lines(rows: Iterable[Document]) -> int:
-    count = 0
+def _lines(rows: Iterable[Document]) -> None:
     for row in rows:
         sys.stdout.write(f"{to_json(row)}\n")
-        count += 1
-    sys.stdout.flush()
-    return count
 
 
-def _tables(rows: Iterable[Document], columns: Sequence[str]) -> int:
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _ENDLESS, highlight=False)
-    remaining = iter(rows)
-    count = 0
-    while block := list(islice(remaining, _BLOCK)):
+def _tables(rows: Iterable[Document], columns: Sequence[str]) -> None:
+    console = Console(file=sys.stdout, highlight=False)
+    for block in _blocks(rows):
         console.print(_table(block, columns))
-        count += len(block)
-    return count
+
+
+def _columns(rows: Iterable[Document], columns: Sequence[str]) -> None:
+    """Plain lines for a file or a pipe: a header, then a line for each row, never folded."""
+    widths = [0] * len(columns)
+    for number, block in enumerate(_blocks(rows)):
+        cells = [[_cell(row.get(column)) for column in columns] for row in block]
+        lines = [[_title(column) for column in columns], *cells] if number == 0 else cells
+        widths = [max(width, *(len(line[place]) for line in lines)) for place, width in enumerate(widths)]
+        for line in lines:
+            padded = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            sys.stdout.write(f"{padded.rstrip()}\n")
+
+
+def _blocks(rows: Iterable[Document]) -> Iterator[list[Document]]:
+    remaining = iter(rows)
+    while block := list(islice(remaining, _BLOCK)):
+        yield block
+
+
+def _title(column: str) -> str:
+    return column.replace("_", " ")
 
 
 def _table(rows: Sequence[Document], columns: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "))
+        table.add_column(_title(column))
     for row in rows:
         table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     return table

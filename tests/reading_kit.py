@@ -136,6 +136,7 @@ class Bench:
         self.database = database
         self.clock = clock
         self.checkpoint: Checkpoint = nothing
+        self.stopping: Callable[[], bool] = lambda: False
         panel = Panel(WarehouseSwitches(**switches))
         self.warehouse = Warehouse(clock=clock, chance=random.Random(seed), panel=panel)  # noqa: S311
         self.client = WarehouseSource(self.warehouse)
@@ -154,25 +155,50 @@ class Bench:
         """The readers of a process that has just started."""
         log = EventLog(tasks=Tasks(rules={}, identity=lambda: f"task_{next(self._ids)}"), subscriptions={})
         accounts = Accounts(log)
-        shared = {"database": self.database, "clock": self.clock}
         recorder = Recorder(
+            database=self.database,
             observations=Observations(log),
             accounts=accounts,
+            clock=self.clock,
             checkpoint=self._pass,
-            **shared,  # type: ignore[arg-type]
         )
-        windows = WindowReader(WindowDesk(recorder=recorder, accounts=accounts, **shared))  # type: ignore[arg-type]
-        orders = OrderReader(sources={ACCOUNT: self.source}, recorder=recorder, **shared)  # type: ignore[arg-type]
-        tail = Tail(source=self.source, recorder=recorder, accounts=accounts, **shared)  # type: ignore[arg-type]
+        windows = WindowReader(
+            WindowDesk(database=self.database, recorder=recorder, accounts=accounts, clock=self.clock)
+        )
+        orders = OrderReader(
+            sources={ACCOUNT: self.source}, database=self.database, recorder=recorder, clock=self.clock
+        )
         return Readers(
             accounts=accounts,
             recorder=recorder,
             windows=windows,
-            poller=Poller(source=self.source, accounts=accounts, tail=tail, windows=windows, **shared),  # type: ignore[arg-type]
+            poller=self._poller(accounts, recorder, windows),
             order_reader=orders,
-            backfill=Backfill(accounts=accounts, windows=windows, **shared),  # type: ignore[arg-type]
-            sweep=Sweep(recorder=recorder, windows=windows, order_reader=orders, **shared),  # type: ignore[arg-type]
+            backfill=Backfill(database=self.database, accounts=accounts, windows=windows, clock=self.clock),
+            sweep=Sweep(
+                database=self.database, recorder=recorder, windows=windows, order_reader=orders, clock=self.clock
+            ),
         )
+
+    def _poller(self, accounts: Accounts, recorder: Recorder, windows: WindowReader) -> Poller:
+        return Poller(
+            source=self.source,
+            database=self.database,
+            accounts=accounts,
+            tail=Tail(
+                source=self.source,
+                database=self.database,
+                recorder=recorder,
+                accounts=accounts,
+                clock=self.clock,
+            ),
+            windows=windows,
+            clock=self.clock,
+            stopping=self._stops,
+        )
+
+    def _stops(self) -> bool:
+        return self.stopping()
 
     def _pass(self, name: str) -> None:
         self.checkpoint(name)

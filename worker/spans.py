@@ -117,7 +117,8 @@ def _same(left: Span, right: Span) -> bool:
 
 
 def _trouble(span: Span) -> tuple[object, ...]:
-    return (span.reason, span.tries, span.retry_at)
+    # Reasons differ in their particulars; what counts is that they are tried again together.
+    return (span.tries, span.retry_at)
 
 
 def _joined(left: Span, right: Span) -> Span:

@@ -1,5 +1,6 @@
 """A job of reading windows of one account: how its pages are asked for and kept, and what is stated about coverage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,12 +15,13 @@ from worker.clock import Clock
 from worker.coverage import Proof
 from worker.db import Database
 from worker.recorder import Recorder, Tally, Then, nothing_else, proof_of
-from worker.spans import Window, instant_of
+from worker.spans import Span, Window, instant_of
 from worker.states import CoverageState
 
 # A hole is tried again after this long, in seconds; then twice as long each time, up to an hour.
 FIRST_RETRY_SECONDS = 30.0
 MAX_RETRY_SECONDS = 3600.0
+MAX_DOUBLINGS = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,10 +114,19 @@ class WindowDesk:
         now = self._clock.now()
         with self._database.write() as connection:
             accounts.lock(connection, job.source.name)
-            known = coverage.spans_within(connection, job.source.name, window)
-            tries = 1 + max((span.tries for span in known if span.state is CoverageState.HOLE), default=0)
-            wait = min(MAX_RETRY_SECONDS, self._first_retry_seconds * 2 ** (tries - 1))
-            retry_at = now + timedelta(seconds=wait)
+            around = Window(window.since - 1, window.until + 1)
+            known = coverage.spans_within(connection, job.source.name, around)
+            holes = [span for span in known if span.state is CoverageState.HOLE]
+            tries, retry_at = self._retry(holes, window, now)
             coverage.mark_hole(connection, job.source.name, window, reason=reason, tries=tries, retry_at=retry_at)
-            if tries == 1:
+            if not holes:
                 self._accounts.tell_hole(connection, job.source.name, window, reason, now)
+
+    def _retry(self, holes: Sequence[Span], window: Window, now: datetime) -> tuple[int, datetime]:
+        """Which round this was, and when the next is due. A hole beside another is tried again together with it."""
+        inside = [span.tries for span in holes if span.window.overlap(window) is not None]
+        beside = [span for span in holes if span.window.overlap(window) is None]
+        tries = 1 + max(inside) if inside else max((span.tries for span in beside), default=1)
+        due = [span.retry_at for span in beside if span.tries == tries and span.retry_at is not None]
+        wait = min(MAX_RETRY_SECONDS, self._first_retry_seconds * 2.0 ** min(tries - 1, MAX_DOUBLINGS))
+        return tries, max([moment for moment in due if moment > now], default=now + timedelta(seconds=wait))

@@ -68,8 +68,8 @@ def test_certified_neighbours_become_one_and_add_up() -> None:
     ]
 
 
-def test_holes_merge_only_where_their_trouble_is_the_same() -> None:
-    """A hole tells why and how often it was tried."""
+def test_holes_merge_only_where_they_are_tried_again_together() -> None:
+    """A hole tells how often it was tried, and when it is tried again."""
     left = Span(window=Window(0, 0), state=CoverageState.HOLE, reason="moved", tries=1)
     same = Span(window=Window(1, 1), state=CoverageState.HOLE, reason="moved", tries=1)
     other = Span(window=Window(2, 2), state=CoverageState.HOLE, reason="moved", tries=2)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from connectors.simulated.switches import Panel, WarehouseSwitches
-from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse import Page, Warehouse
 from connectors.simulated.warehouse_query import parse_filter
 from connectors.simulated.warehouse_words import JsonObject
 from tests.clocks import NOON, ManualClock
@@ -67,12 +67,16 @@ class WarehouseSource:
     before: Callable[[int], None] = lambda _number: None
     # Changes the page on its way.
     bend: Callable[[DeliveryPage], DeliveryPage] = lambda page: page
+    # The filter by purchase order ignores case, as a database may.
+    fold_case: bool = False
 
     def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage:
         """One page, as the twin answers."""
         params = [*query.params(), ("page", str(page)), ("pageSize", str(page_size))]
         self._begin("&".join(f"{name}={value}" for name, value in params))
         found = self.warehouse.find(parse_filter(params))
+        if self.fold_case and query.purchase_order is not None:
+            found = self._folded(query.purchase_order)
         return self.bend(
             DeliveryPage(
                 records=tuple(orjson.loads(body) for body in found.bodies),
@@ -83,6 +87,11 @@ class WarehouseSource:
                 turn=self.turn,
             )
         )
+
+    def _folded(self, number: str) -> Page:
+        rows = [orjson.loads(body) for body in self.warehouse.find(parse_filter([("pageSize", "250")])).bodies]
+        same = [row for row in rows if str(row["numberPurchaseOrder"]).lower() == number.lower()]
+        return Page(bodies=tuple(orjson.dumps(row) for row in same), total=len(same))
 
     def get_delivery(self, delivery_id: int) -> DeliveryAnswer:
         """One record, or none."""

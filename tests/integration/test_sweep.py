@@ -1,0 +1,122 @@
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.simulated.switches import PageOrder
+from tests.clocks import NOON, ManualClock
+from tests.reading_kit import ACCOUNT, Bench
+from worker.backfill import Progress
+from worker.db import Database
+from worker.db.tables import accounts, links
+from worker.sweep import SweepReport
+
+DAYS = 0.5
+
+
+@pytest.fixture
+def bench(database: Database) -> Bench:
+    """A polled account with deliveries of the last hours, three of them not final."""
+    bench = Bench(database, ManualClock())
+    for key in range(1, 11):
+        status = "approved" if key < 4 else "completed"
+        bench.put(key, at=NOON - timedelta(hours=key), status=status)
+    bench.poll()
+    return bench
+
+
+def swept(bench: Bench) -> SweepReport:
+    """A sweep of half a day, nobody listening."""
+    return bench.reading.sweep.run(bench.source, DAYS, _ignored)
+
+
+def test_a_sweep_that_finds_nothing_new_writes_nothing(bench: Bench) -> None:
+    """It re-reads the span and what is not final, and says when."""
+    before = bench.held(), bench.events(), bench.spans()
+    report = swept(bench)
+
+    assert (report.appeared, report.changed, report.vanished, report.findings, report.unread) == (0, 0, 0, (), ())
+    assert (bench.held(), bench.events(), bench.spans()) == before
+    with bench.database.read() as connection:
+        assert connection.execute(sa.select(accounts.c.swept_at)).scalar_one() == bench.clock.now()
+
+
+def test_what_polling_had_not_seen_is_told_with_the_reason(bench: Bench) -> None:
+    """A row that came into a certified second long after it was read."""
+    bench.put(50, at=NOON - timedelta(hours=5))
+    report = swept(bench)
+
+    assert report.appeared == 1
+    assert [finding.delivery_id for finding in report.findings] == [50]
+    assert "later than the lag" in report.findings[0].why
+
+
+def test_a_delivery_not_yet_final_that_vanished_is_noticed_whatever_its_age(bench: Bench) -> None:
+    """Soft deletes show up in no window."""
+    bench.warehouse.remove(2)
+    report = swept(bench)
+
+    assert report.vanished == 1
+    assert not bench.held()[2].visible
+
+
+def test_deliveries_are_asked_for_in_lists_of_ids(bench: Bench) -> None:
+    """A page of ids costs one request."""
+    for key in range(100, 110):
+        bench.put(key, at=NOON - timedelta(hours=3))
+    bench.poll()
+    swept(bench)
+    bench.client.requests.clear()
+    bench.warehouse.remove(100)
+    swept(bench)
+
+    assert sum(told.startswith("ids=") for told in bench.client.requests) == 1
+    assert [told for told in bench.client.requests if told.startswith("id ")] == ["id 100"]
+
+
+def test_open_linked_orders_are_read_by_number(bench: Bench) -> None:
+    """Also those that were never seen, because they are older than the start."""
+    bench.put(70, at=NOON - timedelta(days=90), numberPurchaseOrder="PO-OLD")
+    with bench.database.write() as connection:
+        connection.execute(sa.insert(links), [_link("PO-OLD"), _link("PO-NONE")])
+    report = swept(bench)
+
+    assert 70 in bench.held()
+    assert [finding.delivery_id for finding in report.findings] == [70]
+    assert "older than the start" in report.findings[0].why
+
+
+def test_what_could_not_be_read_is_told(database: Database) -> None:
+    """A sweep states nothing that it did not read completely."""
+    bench = Bench(database, ManualClock(), page_size=5, page_order=PageOrder.SHUFFLED)
+    for key in range(1, 41):
+        bench.put(key, at=NOON - timedelta(seconds=600), status="completed")
+    bench.poll(3)
+    report = swept(bench)
+
+    assert report.unread != ()
+
+
+def test_an_account_that_was_never_polled_has_no_span(database: Database) -> None:
+    """There is no server time to judge by."""
+    bench = Bench(database, ManualClock())
+    with bench.database.write() as connection:
+        bench.reading.accounts.ensure(connection, bench.source, NOON)
+
+    assert swept(bench).unread == ("The account was never polled.",)
+
+
+def _link(number: str) -> dict[str, object]:
+    return {
+        "account": ACCOUNT,
+        "customer_id": 0,
+        "purchase_order": number,
+        "credit_order_id": "ord_1",
+        "open_ended": True,
+        "batches": [],
+        "imported_at": NOON,
+    }
+
+
+def _ignored(progress: Progress) -> None:
+    del progress

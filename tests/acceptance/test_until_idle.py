@@ -1,0 +1,92 @@
+"""`waybill run --until-idle`, as a real process against the simulated systems."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.simulated.story import as_json
+from connectors.simulated.story_words import StoryPlan
+from connectors.simulated.switches import WarehouseSwitches
+from connectors.simulated.systems import Options, Systems
+from worker.rehearsal.options import Options as RehearsalOptions
+from worker.rehearsal.options import plan
+from worker.rehearsal.scene import Scene, set_up
+
+# Rows that an idle run must not add to.
+_FACTS = ("deliveries", "events", "tasks", "firings", "attempts", "orders")
+_STORY_SECONDS = 4.0
+
+
+@pytest.fixture
+def systems() -> Iterator[Systems]:
+    """The twins, with a story that has been told to its end."""
+    story = StoryPlan(seed=3, deliveries=60, orders=12, seconds=_STORY_SECONDS)
+    systems = Systems(Options(plan=story, warehouse=WarehouseSwitches(requests_per_second=0)))
+    systems.start()
+    deadline = time.monotonic() + 30
+    while not systems.player.progress()["done"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield systems
+    systems.stop()
+
+
+@pytest.fixture
+def scene(systems: Systems, tmp_path: Path) -> Scene:
+    """The operator's files and settings for these twins."""
+    thought = plan(RehearsalOptions(seed=3))
+    return set_up(thought, systems.addresses(), as_json(systems.story), tmp_path, datetime.now(UTC))
+
+
+def _waybill(scene: Scene, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *arguments],
+        # Polled as by default: in compressed time another poll begins before the process has looked at the last.
+        env={**scene.environment, "WAYBILL_LOGISTIC_CLOUD__POLL_SECONDS": "5"},
+        cwd=scene.directory,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def _counts(url: str) -> Mapping[str, int]:
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        counts = {
+            table: connection.execute(sa.select(sa.func.count()).select_from(sa.table(table))).scalar_one()
+            for table in _FACTS
+        }
+    engine.dispose()
+    return counts
+
+
+def test_a_second_run_until_idle_asks_at_most_twice_and_writes_nothing(systems: Systems, scene: Scene) -> None:
+    """Once everything is certified, a run costs one request for the server's time and one for the tail."""
+    assert _waybill(scene, "orders", "import", str(scene.links)).returncode == 0
+    first = _waybill(scene, "run", "--until-idle", "--patience", "3")
+    assert first.returncode == 0, first.stderr[-2000:]
+    before, asked = _counts(scene.database_url), systems.warehouse_server.traffic.requests
+
+    second = _waybill(scene, "run", "--until-idle", "--patience", "3")
+
+    assert second.returncode == 0, second.stderr[-2000:]
+    assert systems.warehouse_server.traffic.requests - asked <= 2
+    assert _counts(scene.database_url) == before
+    assert before["firings"] > 0
+
+
+def test_everything_is_certified_once_it_is_idle(systems: Systems, scene: Scene) -> None:
+    """After `--until-idle` there is no hole, and what the warehouse holds is what we hold."""
+    assert _waybill(scene, "run", "--until-idle", "--patience", "1").returncode == 0
+
+    checked = _waybill(scene, "coverage", "--check", "--json")
+    listed = _waybill(scene, "deliveries", "list", "--json")
+    assert checked.returncode == 0, checked.stdout
+    assert len(listed.stdout.splitlines()) == len(systems.warehouse_server.warehouse.truth()["rows"])

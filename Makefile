@@ -15,6 +15,8 @@ PYTEST := $(BIN)/pytest
 PACKAGES := worker connectors settings
 
 .DEFAULT_GOAL := help
+# Some images switch byte code off, which doubles the start-up of every process that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help run test test-long setup lint types imports unit format lock clean

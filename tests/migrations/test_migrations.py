@@ -53,3 +53,13 @@ def test_migrations_can_be_taken_back_and_applied_again(blank: Database) -> None
 
     upgrade(blank)
     require_current(blank)
+
+
+def test_a_database_of_a_newer_version_is_refused_with_the_remedy(blank: Database) -> None:
+    """An older version never touches a schema that it does not know."""
+    upgrade(blank)
+    with blank.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(NotReady, match="install the newer waybill"):
+        upgrade(blank)

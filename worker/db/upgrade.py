@@ -22,8 +22,17 @@ def upgrade(database: Database) -> str:
         if not database.is_sqlite:
             connection.execute(sa.text("SET LOCAL lock_timeout = '30s'"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        _refuse_newer(connection)
         command.upgrade(_config(connection), "head")
         return str(MigrationContext.configure(connection).get_current_revision())
+
+
+def _refuse_newer(connection: sa.Connection) -> None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
+    if found is not None and found not in known:
+        sentence = f"The database is at revision {found}, which this version does not know: install the newer waybill."
+        raise NotReady(sentence)
 
 
 def require_current(database: Database) -> None:

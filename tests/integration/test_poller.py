@@ -1,19 +1,22 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from connectors.errors import ConnectorError, Interrupted, Unauthorized
+from connectors.errors import ConnectorError, Interrupted, Unauthorized, UnexpectedAnswer
 from connectors.logistic_cloud import DeliveryPage
 from connectors.simulated.switches import PageOrder
 from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
 from worker.accounts import find
 from worker.db import Database
+from worker.delivery_rows import facts_of_row
 from worker.events import EventType
 from worker.spans import second_of
+from worker.standing import LineItem
 from worker.states import CoverageState
 
 SECOND = timedelta(seconds=1)
@@ -455,3 +458,67 @@ def _raising(error: ConnectorError) -> Callable[[int], None]:
         raise error
 
     return refuse
+
+
+def test_an_answer_of_a_foreign_shape_in_a_window_is_a_hole_and_the_rest_goes_on(database: Database) -> None:
+    """A page that can't be read, however often, must not hold up all others."""
+    bench = small(database)
+    spread(bench, 12)
+    foreign = UnexpectedAnswer(ACCOUNT, "list deliveries", "the answer is not JSON")
+    bench.client.before = lambda _number: _raise_in_window(bench, foreign)
+    bench.poll()
+    report = bench.poll()
+    bench.client.before = lambda _number: None
+    bench.clock.advance(60)
+
+    assert (report.error, report.holes) == (None, 1)
+    assert foreign.sentence in {span.reason for span in bench.spans()}
+    assert bench.poll(2).holes == 0
+    assert bench.differences() == {}
+
+
+def test_a_floor_raised_in_the_settings_raises_the_lag(bench: Bench) -> None:
+    """And a lowered one lowers it, unless a late row raised it."""
+    bench.poll()
+    bench.source = replace(bench.source, lag_floor=90)
+    bench.restart()
+    bench.poll()
+    raised = lag_of(bench)
+    bench.source = replace(bench.source, lag_floor=30)
+    bench.restart()
+    bench.poll()
+
+    assert (raised, lag_of(bench)) == (90, 30)
+
+
+def test_many_stamps_that_went_back_are_confirmed_in_one_list(bench: Bench) -> None:
+    """A restored source must not cost a request a row; what is gone is asked for singly."""
+    for key in range(1, 21):
+        bench.put(key, at=NOON - timedelta(seconds=100))
+    bench.poll()
+    for key in range(1, 21):
+        bench.put(key, at=NOON - timedelta(seconds=110), note="restored")
+    report = bench.poll()
+
+    assert report.requests == 2
+    assert bench.client.requests[-1].startswith("ids=")
+    assert bench.differences() == {}
+
+
+def test_line_items_are_held_as_completion_needs_them(bench: Bench) -> None:
+    """Quantities exactly, in the article's unit."""
+    item = {"id": 9, "status": "booked", "articleNumber": "A1", "articleUnit": "ST", "quantity": 5000}
+    bench.put(1, lineItems=[item])
+    bench.put(2, lineItems=None)
+    bench.poll()
+    held = {key: facts_of_row(row) for key, row in bench.held().items()}
+
+    assert held[1].line_items == (
+        LineItem(id=9, status="booked", article_number="A1", unit="ST", quantity=Decimal(5000)),
+    )
+    assert held[2].line_items is None
+
+
+def _raise_in_window(bench: Bench, error: ConnectorError) -> None:
+    if "updatedAtMax" in bench.client.requests[-1]:
+        raise error

@@ -32,6 +32,7 @@ from worker.amounts import Missing, calculate
 from worker.checkpoints import Checkpoint
 from worker.db import Database
 from worker.db.tables import attempts, firing_history, orders, readings, switches
+from worker.db.upgrade import upgrade
 from worker.event_log import EventLog
 from worker.events import OrderKey
 from worker.factors import load_factors
@@ -115,6 +116,15 @@ class Twin:
         while len(self.happened()) < count and time.monotonic() < deadline:
             time.sleep(0.01)
 
+    def forget_orders(self) -> None:
+        """Say of every credit order that it does not exist."""
+        self._forgotten = self.registry._orders  # noqa: SLF001 - the twin has no switch for this
+        self.registry._orders = {}  # noqa: SLF001
+
+    def remember_orders(self) -> None:
+        """Take that back."""
+        self.registry._orders = self._forgotten  # noqa: SLF001
+
     def batches(self) -> list[dict[str, Any]]:
         """Every batch as it is now."""
         found = self.registry.batches(until=self.registry.clock.now())
@@ -173,9 +183,13 @@ class Bench:
         stands: Orders | None = None,
         owner: str = "worker-1",
         credentials: bool = True,
+        marker_key: str | None = MARKER_KEY,
+        migrate: bool = False,
         checkpoint: Checkpoint | None = None,
         **policy: Any,  # noqa: ANN401 - any setting of the policy
     ) -> None:
+        if migrate:
+            upgrade(database)
         self.database = database
         self.clock = clock
         self.twin = twin
@@ -189,7 +203,7 @@ class Bench:
             database=database,
             event_log=EventLog(tasks=tasks, subscriptions={}),
             registry=Isometric(self._client) if credentials else None,
-            marker_key=MARKER_KEY,
+            marker_key=marker_key,
             policy=self.policy,
             standing=self.stands.standing,
             recheck=self.stands.recheck,
@@ -213,6 +227,7 @@ class Bench:
             owner=owner,
             checkpoint=checkpoint,
             credentials=changes.pop("credentials", True),
+            marker_key=changes.pop("marker_key", MARKER_KEY),
             **{**said, **changes},
         )
         self._others.append(other)
@@ -224,7 +239,7 @@ class Bench:
             bench.close()
         self._client.close()
 
-    def complete(self, key: OrderKey = KEY, *, kg: int = 300, order: str = ORDER, **changes: Any) -> None:  # noqa: ANN401 - of a link
+    def complete(self, key: OrderKey = KEY, *, kg: int | None = 300, order: str = ORDER, **changes: Any) -> None:  # noqa: ANN401 - of a link
         """Make the order complete and linked."""
         self.know(key)
         self.stands.states[key] = OrderState.COMPLETE

@@ -89,11 +89,6 @@ class FiringRows:
         """All firings in these states, oldest first."""
         return [_row(row) for row in connection.execute(_SELECT.where(firings.c.state.in_(states)).order_by("id"))]
 
-    def confirmed_with(self, connection: sa.Connection, credit_delivery_id: str) -> FiringRow | None:
-        """The firing that is confirmed by this credit delivery."""
-        row = connection.execute(_SELECT.where(firings.c.credit_delivery_id == credit_delivery_id)).first()
-        return None if row is None else _row(row)
-
     def create(
         self,
         connection: sa.Connection,

@@ -50,7 +50,7 @@ def _order(bench: Bench, *, look_in: float | None, state: OrderState = OrderStat
             "look_at": None if look_in is None else now + timedelta(seconds=look_in),
             "changed_at": now,
         }
-        return connection.execute(sa.insert(orders).values(**values).returning(orders.c.id)).scalar_one()
+        return int(connection.execute(sa.insert(orders).values(**values).returning(orders.c.id)).scalar_one())
 
 
 def _firing(bench: Bench, state: FiringState, *, look_in: float | None) -> None:

@@ -28,17 +28,17 @@ from connectors.simulated.switches import Panel, RegistrySwitches
 from tests.client_kit import Kit
 from tests.clocks import NOON, ManualClock
 from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, delivery, link
-from worker.amounts import Missing, calculate
 from worker.checkpoints import Checkpoint
 from worker.db import Database
 from worker.db.tables import attempts, firing_history, orders, readings, switches
 from worker.db.upgrade import upgrade
 from worker.event_log import EventLog
 from worker.events import OrderKey
-from worker.factors import load_factors
 from worker.firing.assembly import FiringParts, assemble
 from worker.firing.policy import Mode, Policy
 from worker.firing.rows import FiringRow
+from worker.orders.amounts import Missing, calculate
+from worker.orders.factors import load_factors
 from worker.reconciler import Reconciler
 from worker.standing import Calculation, DeliveryFacts, Link, Standing
 from worker.states import OrderState

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from worker.link_match import LinkMatch
+from worker.orders.link_match import LinkMatch
 from worker.standing import DeliveryFacts, LineItem, Link
 
 ACCOUNT = "acme.logistic.cloud"

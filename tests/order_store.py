@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON, NUMBER
-from worker.completion import Completion
 from worker.db import Database
 from worker.db.tables import counted_deliveries, deliveries, events, firings, orders, set_aside
 from worker.event_log import EventLog
 from worker.events import OrderKey
-from worker.link_row import LinkRow
-from worker.links import ImportReport, Links
+from worker.orders.completion import Completion
+from worker.orders.link_row import LinkRow
+from worker.orders.links import ImportReport, Links
 from worker.standing import OrderReading
 from worker.tasks import Tasks
 

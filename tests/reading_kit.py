@@ -15,24 +15,24 @@ from connectors.simulated.warehouse import Page, Warehouse
 from connectors.simulated.warehouse_query import parse_filter
 from connectors.simulated.warehouse_words import JsonObject
 from tests.clocks import NOON, ManualClock
-from worker.account_source import AccountSource
-from worker.accounts import Accounts
-from worker.backfill import Backfill
 from worker.checkpoints import Checkpoint, nothing
-from worker.coverage import spans
 from worker.db import Database
 from worker.db.tables import deliveries, events
 from worker.event_log import EventLog
-from worker.observations import Observations
-from worker.order_reader import OrderReader
-from worker.poller import Poller, PollReport
-from worker.recorder import Recorder
-from worker.spans import Span
-from worker.sweep import Sweep
-from worker.tail import Tail
+from worker.reading.account_source import AccountSource
+from worker.reading.accounts import Accounts
+from worker.reading.backfill import Backfill
+from worker.reading.coverage import spans
+from worker.reading.observations import Observations
+from worker.reading.order_reader import OrderReader
+from worker.reading.poller import Poller, PollReport
+from worker.reading.recorder import Recorder
+from worker.reading.spans import Span
+from worker.reading.sweep import Sweep
+from worker.reading.tail import Tail
+from worker.reading.window_job import WindowDesk
+from worker.reading.windows import WindowReader
 from worker.tasks import Tasks
-from worker.window_job import WindowDesk
-from worker.windows import WindowReader
 
 ACCOUNT = "acme.logistic.cloud"
 START = NOON - timedelta(days=1)

@@ -19,21 +19,21 @@ from connectors.simulated.receiver import Receiver
 from connectors.simulated.receiver_server import ReceiverServer
 from connectors.simulated.switches import Panel, ReceiverSwitches
 from connectors.webhook import WebhookTarget
-from worker.broker import in_memory_broker
 from worker.checkpoints import Checkpoint, nothing
 from worker.clock import Clock, SystemClock
-from worker.closing import Closing
 from worker.db import Database
 from worker.db.tables import tasks as task_rows
-from worker.engine import Duties, Engine, Part
 from worker.event_log import EventLog
 from worker.events import Event, EventDraft, EventType, OrderKey, account_source, delivery_subject
-from worker.kinds import COMPLETION, FIRING, RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
-from worker.renewal import Renewal
-from worker.runner import Runner, Service
-from worker.subscriptions import subscriptions
+from worker.runtime.broker import in_memory_broker
+from worker.runtime.closing import Closing
+from worker.runtime.engine import Duties, Engine, Part
+from worker.runtime.kinds import COMPLETION, FIRING, RULES
+from worker.runtime.renewal import Renewal
+from worker.runtime.runner import Runner, Service
+from worker.runtime.subscriptions import subscriptions
 from worker.tasks import Claim, Tasks
 from worker.work import Close, Done, Outcome
 

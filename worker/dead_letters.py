@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from worker.db.tables import set_aside, tasks
 from worker.errors import UsageError
-from worker.links import touch
-from worker.normalizer import SetAside, normalize
-from worker.observations import Circumstances, Observations, Observed
+from worker.orders.links import touch
+from worker.reading.normalizer import SetAside, normalize
+from worker.reading.observations import Circumstances, Observations, Observed
 from worker.states import TaskState
 from worker.tasks import Tasks
 

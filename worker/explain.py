@@ -18,8 +18,8 @@ from worker.db.tables import (
     set_aside,
 )
 from worker.events import OrderKey, account_source, delivery_subject
-from worker.link_match import LinkMatch
 from worker.listings import DELIVERY_COLUMNS
+from worker.orders.link_match import LinkMatch
 
 Document = dict[str, object]
 

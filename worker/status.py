@@ -7,13 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker import accounts, coverage, switches
+from worker import switches
 from worker.db import Database
 from worker.db.tables import accounts as account_rows
 from worker.db.tables import events, firings, orders, set_aside, tasks
 from worker.db.tables import switches as switch_rows
-from worker.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
-from worker.spans import instant_of
+from worker.reading import accounts, coverage
+from worker.reading.spans import instant_of
+from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.states import CoverageState, FiringState, OrderState, TaskState
 
 NOTHING_MIRRORED = "no WAYBILL_WEBHOOK__URL is set: nothing is mirrored"

@@ -20,8 +20,8 @@ from tests.reading_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.db.tables import metadata
 from worker.db.upgrade import upgrade
-from worker.normalizer import INBOUND_STATUSES, STATUSES
-from worker.spans import Window, second_of
+from worker.reading.normalizer import INBOUND_STATUSES, STATUSES
+from worker.reading.spans import Window, second_of
 from worker.states import CoverageState
 
 LAG = 20.0

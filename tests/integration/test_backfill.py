@@ -5,9 +5,9 @@ import pytest
 from connectors.errors import Interrupted
 from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
-from worker.backfill import BackfillReport, Progress
 from worker.db import Database
 from worker.errors import NotReady
+from worker.reading.backfill import BackfillReport, Progress
 from worker.states import CoverageState
 
 DAY = timedelta(days=1)

@@ -16,8 +16,8 @@ from worker.app import App
 from worker.cli.waiting import JobFailed, wait_for
 from worker.db.tables import leases, tasks
 from worker.db.upgrade import upgrade
-from worker.kinds import POLL
-from worker.state_lock import state_lock
+from worker.runtime.kinds import POLL
+from worker.runtime.state_lock import state_lock
 from worker.tasks import NewTask
 
 KEY = {"LOGISTIC_CLOUD__API_KEY": "key-of-the-tests"}

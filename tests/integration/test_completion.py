@@ -13,8 +13,8 @@ from tests.order_store import KEY, QUIET, OrderStore, nothing, row
 from worker.db import Database
 from worker.db.tables import deliveries, orders, set_aside
 from worker.events import OrderKey
-from worker.link_row import LinkRow
-from worker.order_rows import complete_without_firing, due_orders, find_orders, list_orders, never_looked_at
+from worker.orders.link_row import LinkRow
+from worker.orders.order_rows import complete_without_firing, due_orders, find_orders, list_orders, never_looked_at
 from worker.states import OrderState
 from worker.work import Done
 

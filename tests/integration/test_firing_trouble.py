@@ -117,6 +117,20 @@ def test_an_unexplained_delivery_is_a_persons_affair(bench: Bench) -> None:
     assert unknown in firing.reason
 
 
+def test_more_delivered_than_ordered_freezes_everything(bench: Bench) -> None:
+    """An invariant that does not hold stops all firing until a person has looked."""
+    bench.twin.panel.change({"over_delivery_refused": False})
+    for number, kg in ((1, 400), (2, 400), (3, 300)):
+        bench.twin.deliver_by_hand(kg, number)
+    bench.complete(kg=50)
+
+    bench.advance()
+
+    assert bench.brakes_on() == {"freeze"}
+    assert bench.twin.posts() == 0
+    assert bench.settle(looks=2).cause == "brake"
+
+
 def test_a_database_of_another_registry_is_refused(bench: Bench) -> None:
     """Host and marker key are compared at start, without asking anybody."""
     bench.complete()

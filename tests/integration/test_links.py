@@ -8,8 +8,8 @@ from tests.order_store import KEY, OrderStore, row
 from worker.db import Database
 from worker.db.tables import links, orders
 from worker.errors import UsageError
-from worker.link_row import LinkRow
-from worker.links import ImportReport
+from worker.orders.link_row import LinkRow
+from worker.orders.links import ImportReport
 
 
 @pytest.fixture

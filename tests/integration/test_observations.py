@@ -11,8 +11,8 @@ from worker.db import Database
 from worker.db.tables import deliveries, events, set_aside
 from worker.event_log import EventLog
 from worker.events import EventDraft, EventType, OrderKey
-from worker.normalizer import normalize
-from worker.observations import Circumstances, Observations, Observed, Recorded
+from worker.reading.normalizer import normalize
+from worker.reading.observations import Circumstances, Observations, Observed, Recorded
 from worker.tasks import Tasks
 
 

@@ -11,11 +11,11 @@ from connectors.logistic_cloud import DeliveryPage
 from connectors.simulated.switches import PageOrder
 from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
-from worker.accounts import find
 from worker.db import Database
-from worker.delivery_rows import facts_of_row
 from worker.events import EventType
-from worker.spans import second_of
+from worker.reading.accounts import find
+from worker.reading.delivery_rows import facts_of_row
+from worker.reading.spans import second_of
 from worker.standing import LineItem
 from worker.states import CoverageState
 

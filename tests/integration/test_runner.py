@@ -7,13 +7,13 @@ import sqlalchemy as sa
 
 from connectors.errors import NotConnected, Throttled
 from tests.runtime_kit import Bench
-from worker.closing import Closing
 from worker.db import Database
 from worker.db.tables import tasks
 from worker.errors import UsageError
-from worker.kinds import COMPLETION, POLL, RULES
-from worker.runner import Service
-from worker.stopping import Stopped
+from worker.runtime.closing import Closing
+from worker.runtime.kinds import COMPLETION, POLL, RULES
+from worker.runtime.runner import Service
+from worker.runtime.stopping import Stopped
 from worker.tasks import Claim, NewTask
 from worker.work import Done, GiveUp, Later, Outcome
 

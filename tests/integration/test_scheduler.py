@@ -16,14 +16,14 @@ from worker.app.ticks import Ticks
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.errors import DatabaseUnavailable, NotReady
-from worker.kinds import SWEEP
-from worker.leadership import Leadership
 from worker.leases import Leases
-from worker.renewal import Renewal
-from worker.scheduler import Scheduler, Tick
-from worker.state_lock import state_lock
-from worker.stopping import Stop, Stopped
-from worker.supervision import Supervisor
+from worker.runtime.kinds import SWEEP
+from worker.runtime.leadership import Leadership
+from worker.runtime.renewal import Renewal
+from worker.runtime.scheduler import Scheduler, Tick
+from worker.runtime.state_lock import state_lock
+from worker.runtime.stopping import Stop, Stopped
+from worker.runtime.supervision import Supervisor
 
 
 @pytest.fixture

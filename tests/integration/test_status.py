@@ -10,8 +10,8 @@ from tests.runtime_kit import ACCOUNT, Bench
 from worker import switches
 from worker.db import Database
 from worker.db.tables import accounts, coverage, firings, orders, tasks
-from worker.idleness import Due, due
-from worker.kinds import MIRROR
+from worker.runtime.idleness import Due, due
+from worker.runtime.kinds import MIRROR
 from worker.states import CoverageState, FiringState, OrderState, TaskState
 from worker.status import NOTHING_MIRRORED, Status, read_status
 

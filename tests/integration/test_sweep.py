@@ -6,10 +6,10 @@ import sqlalchemy as sa
 from connectors.simulated.switches import PageOrder
 from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
-from worker.backfill import Progress
 from worker.db import Database
 from worker.db.tables import accounts, links
-from worker.sweep import SweepReport
+from worker.reading.backfill import Progress
+from worker.reading.sweep import SweepReport
 
 DAYS = 0.5
 

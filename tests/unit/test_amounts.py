@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.order_kit import ACCOUNT, delivery, item, link
-from worker.amounts import Missing, calculate
-from worker.factors import NO_FACTORS, Factors
+from worker.orders.amounts import Missing, calculate
+from worker.orders.factors import NO_FACTORS, Factors
 from worker.standing import Calculation, DeliveryFacts, LineItem
 
 SUMMED = link(credit_kg=None)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.certificates import (
+from worker.reading.certificates import (
     Asked,
     FilterNotUnderstood,
     Judgement,

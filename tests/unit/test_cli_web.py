@@ -15,7 +15,7 @@ from worker.db import Database
 from worker.db.tables import accounts, attempts, firings, orders
 from worker.db.upgrade import upgrade
 from worker.errors import NotReady
-from worker.pulse import STUCK_SECONDS, Pulse
+from worker.runtime.pulse import STUCK_SECONDS, Pulse
 from worker.web import create, serve
 from worker.web.health import LATE_POLL_SECONDS
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.order_kit import LINKED, NOON, UNLINKED, delivery, link
-from worker.completion_rule import Case, Decision, decide
-from worker.link_match import LinkMatch
+from worker.orders.completion_rule import Case, Decision, decide
+from worker.orders.link_match import LinkMatch
 from worker.standing import DeliveryFacts
 from worker.states import OrderState
 

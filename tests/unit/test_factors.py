@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker.errors import UsageError
-from worker.factors import NO_FACTORS, load_factors, parse_factors
+from worker.orders.factors import NO_FACTORS, load_factors, parse_factors
 
 
 def test_factors_are_exact_and_found_by_account_article_and_unit() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from tests.order_kit import CREDIT_ORDER
 from worker.errors import UsageError
-from worker.link_file import load_links, parse_links
-from worker.link_row import NOTE_CHARACTERS, LinkRow
+from worker.orders.link_file import load_links, parse_links
+from worker.orders.link_row import NOTE_CHARACTERS, LinkRow
 
 HEADER = (
     "purchase_order,credit_order_id,credit_kg,account,customer_id,expected_deliveries,open_ended,"

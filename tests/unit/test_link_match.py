@@ -2,7 +2,7 @@
 
 from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, link
 from worker.events import OrderKey
-from worker.link_match import match
+from worker.orders.link_match import match
 
 OURS = OrderKey(ACCOUNT, CUSTOMER, NUMBER)
 ANOTHER_CUSTOMER = OrderKey(ACCOUNT, 8, NUMBER)

@@ -49,7 +49,7 @@ def test_an_event_is_a_static_name_with_fields_and_a_utc_instant() -> None:
     """Name, level, logger, instant with Z, and the fields as they were given."""
     stream = io.StringIO()
     configure(format=LogFormat.JSON, stream=stream)
-    structlog.get_logger("worker.poller").info("poll.finished", rows=3, account="acme")
+    structlog.get_logger("worker.reading.poller").info("poll.finished", rows=3, account="acme")
     (line,) = lines(stream)
 
     assert line.pop("timestamp").endswith("Z")
@@ -58,7 +58,7 @@ def test_an_event_is_a_static_name_with_fields_and_a_utc_instant() -> None:
         "rows": 3,
         "account": "acme",
         "level": "info",
-        "logger": "worker.poller",
+        "logger": "worker.reading.poller",
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.normalizer import DeliveryRecord, SetAside, normalize
+from worker.reading.normalizer import DeliveryRecord, SetAside, normalize
 
 SEED = {
     "id": 21001206,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.spans import Span, Window, gaps, merged, paint, window_or_none
+from worker.reading.spans import Span, Window, gaps, merged, paint, window_or_none
 from worker.states import CoverageState
 
 WINDOWS = st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda ends: Window(ends[0], sum(ends)))

@@ -6,12 +6,12 @@ from random import Random
 import pytest
 
 from tests.clocks import NOON, ManualClock
-from worker.backoff import WAITS, wait_after
-from worker.idleness import Due
-from worker.kinds import MIRROR_SCHEDULE
 from worker.mirror import next_try
-from worker.relay import limits_of
-from worker.waiting import UntilIdle, Verdict
+from worker.runtime.backoff import WAITS, wait_after
+from worker.runtime.idleness import Due
+from worker.runtime.kinds import MIRROR_SCHEDULE
+from worker.runtime.relay import limits_of
+from worker.runtime.waiting import UntilIdle, Verdict
 
 NOTHING = Due(tasks=0, orders=0, firings=0)
 

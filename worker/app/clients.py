@@ -9,10 +9,10 @@ from connectors.logistic_cloud import LogisticCloud
 from connectors.policy import Unmetered
 from connectors.webhook import WebhookTarget
 from settings import AccountSettings, IsometricSettings, WebhookSettings
-from worker.account_source import AccountSource
-from worker.accounts import fingerprint_of
 from worker.budget import Budget
 from worker.db import Database
+from worker.reading.account_source import AccountSource
+from worker.reading.accounts import fingerprint_of
 
 Sleep = Callable[[float], None]
 

@@ -6,18 +6,18 @@ from functools import cached_property
 import structlog
 
 from settings import Settings
-from worker import amounts
 from worker.app.clients import Clients
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock
-from worker.completion import Completion
 from worker.db import Database
 from worker.event_log import EventLog
-from worker.factors import Factors, load_factors
 from worker.firing.assembly import FiringParts, assemble
 from worker.firing.policy import Mode, Policy
-from worker.jobs import Result
+from worker.orders import amounts
+from worker.orders.completion import Completion
+from worker.orders.factors import Factors, load_factors
 from worker.reconciler import Reconciler
+from worker.runtime.jobs import Result
 from worker.standing import Calculation, DeliveryFacts, Link
 
 _log = structlog.get_logger(__name__)

@@ -9,29 +9,29 @@ import sqlalchemy as sa
 import structlog
 
 from settings import Settings
-from worker import accounts
-from worker.account_source import AccountSource
-from worker.accounts import Accounts
 from worker.app.clients import Clients
 from worker.app.reading import Reading
-from worker.backfill import Backfill, BackfillReport, Progress
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock
-from worker.completion import Completion
 from worker.db import Database
 from worker.event_log import EventLog
-from worker.jobs import Result
 from worker.leases import Leases
-from worker.links import Links
-from worker.observations import Observations
-from worker.order_reader import OrderReader
-from worker.poller import Poller
-from worker.recorder import Recorder
-from worker.stopping import Stop
-from worker.sweep import Sweep, SweepReport
-from worker.tail import Tail
-from worker.window_job import WindowDesk
-from worker.windows import WindowReader
+from worker.orders.completion import Completion
+from worker.orders.links import Links
+from worker.reading import accounts
+from worker.reading.account_source import AccountSource
+from worker.reading.accounts import Accounts
+from worker.reading.backfill import Backfill, BackfillReport, Progress
+from worker.reading.observations import Observations
+from worker.reading.order_reader import OrderReader
+from worker.reading.poller import Poller
+from worker.reading.recorder import Recorder
+from worker.reading.sweep import Sweep, SweepReport
+from worker.reading.tail import Tail
+from worker.reading.window_job import WindowDesk
+from worker.reading.windows import WindowReader
+from worker.runtime.jobs import Result
+from worker.runtime.stopping import Stop
 
 _log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import structlog
 
-from worker.jobs import Result, Taken
 from worker.leases import Leases
-from worker.poller import Poller, PollReport
+from worker.reading.poller import Poller, PollReport
+from worker.runtime.jobs import Result, Taken
 
 _log = structlog.get_logger(__name__)
 

@@ -9,39 +9,39 @@ from pathlib import Path
 from random import Random
 from typing import Self
 
-import dramatiq
 import structlog
 
 from settings import Settings
-from worker import checkpoints, installation, kinds, outbox, web
+from worker import checkpoints, outbox, web
 from worker.app.clients import Clients
 from worker.app.crediting import Crediting
 from worker.app.following import Following
 from worker.app.reading import Reading
 from worker.app.ticks import Ticks
-from worker.broker import in_memory_broker, redis_broker
 from worker.clock import Clock, SystemClock
-from worker.closing import Closing
 from worker.db import Database
 from worker.db.upgrade import require_current, upgrade
-from worker.engine import Duties, Engine, Part
 from worker.errors import NotReady
 from worker.event_log import EventLog
 from worker.events import OrderKey
-from worker.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
-from worker.jobs import Jobs
-from worker.kinds import RULES
-from worker.leadership import Leadership
 from worker.leases import Leases
 from worker.mirror import Mirror
 from worker.mirror_again import MirrorAgain
-from worker.pruning import Pruning
-from worker.pulse import Pulse
-from worker.runner import Service
-from worker.scheduler import Scheduler
+from worker.runtime import installation, kinds
+from worker.runtime.broker import Broker, in_memory_broker, redis_broker
+from worker.runtime.closing import Closing
+from worker.runtime.engine import Duties, Engine, Part
+from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
+from worker.runtime.jobs import Jobs
+from worker.runtime.kinds import RULES
+from worker.runtime.leadership import Leadership
+from worker.runtime.pruning import Pruning
+from worker.runtime.pulse import Pulse
+from worker.runtime.runner import Service
+from worker.runtime.scheduler import Scheduler
+from worker.runtime.stopping import Stop
+from worker.runtime.subscriptions import subscriptions
 from worker.status import Status, read_status
-from worker.stopping import Stop
-from worker.subscriptions import subscriptions
 from worker.tasks import Tasks
 from worker.work import Outcome
 
@@ -260,7 +260,7 @@ class App:
             mirror=self.mirror,
         )
 
-    def _broker(self) -> dramatiq.Broker:
+    def _broker(self) -> Broker:
         if self.settings.redis_url is None:
             return in_memory_broker()
         namespace = f"waybill-{installation.name_of(self.database, identity)}"

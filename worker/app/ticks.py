@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from worker import kinds
 from worker.app.reading import Reading
 from worker.db import Database
 from worker.firing.overdue import Overdue
-from worker.jobs import ALL
-from worker.pruning import Pruning
-from worker.scheduler import Tick
+from worker.runtime import kinds
+from worker.runtime.jobs import ALL
+from worker.runtime.pruning import Pruning
+from worker.runtime.scheduler import Tick
 from worker.tasks import NewTask, Tasks
 
 _log = structlog.get_logger(__name__)

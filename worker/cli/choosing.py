@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from worker.errors import UsageError
 from worker.events import OrderKey
-from worker.order_rows import find_orders
+from worker.orders.order_rows import find_orders
 
 # Candidates named in the sentence; who has more narrows by what these show.
 _NAMED = 10

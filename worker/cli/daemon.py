@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from worker import daemon
 from worker.app import App
+from worker.cli.live import progress_for
 from worker.cli.options import Config
 from worker.cli.session import chosen_config, read_settings
-from worker.daemon import DEFAULT_THREADS, RunOptions
-from worker.idleness import DEFAULT_PATIENCE_SECONDS
+from worker.runtime import daemon
+from worker.runtime.daemon import DEFAULT_THREADS, RunOptions
+from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS
 
 # More threads than that wait for each other, whatever the machine.
 _MOST_THREADS = 128
@@ -49,7 +50,7 @@ def run(
     With --until-idle, exit 1 if a hole, an ambiguous or a needs_person firing remains.
     """
     options = RunOptions(threads=threads, until_idle=until_idle, patience_seconds=patience)
-    _serve(config, lambda app: daemon.run(app, options))
+    _serve(config, lambda app: daemon.run(app, options, progress_for(app.clock)))
 
 
 def scheduler(*, config: Config = None) -> None:

@@ -9,7 +9,7 @@ from worker.cli.output import say, show_rows
 from worker.cli.session import session
 from worker.dead_letters import DeadLetters
 from worker.listings import DEAD_LETTER_COLUMNS, list_dead_letters
-from worker.observations import Observations
+from worker.reading.observations import Observations
 
 app = typer.Typer(help="Discarded tasks and records set aside.", no_args_is_help=True)
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from worker import kinds
 from worker.app import App
 from worker.cli.choosing import the_order
 from worker.cli.options import (
@@ -23,10 +22,11 @@ from worker.cli.options import (
 from worker.cli.output import say
 from worker.cli.session import session
 from worker.cli.waiting import wait_for
-from worker.delivery_rows import instant_text
 from worker.errors import UsageError
 from worker.event_log import load_event
-from worker.jobs import ALL
+from worker.reading.delivery_rows import instant_text
+from worker.runtime import kinds
+from worker.runtime.jobs import ALL
 from worker.tasks import NewTask
 
 app = typer.Typer(help="Put a job on the queue by hand; prints the task's id.", no_args_is_help=True)

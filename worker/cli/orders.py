@@ -11,9 +11,9 @@ from worker.cli.options import Account, AsJson, Config, Customer, Limit, Purchas
 from worker.cli.output import say, show_object, show_rows
 from worker.cli.session import session
 from worker.explain import explain
-from worker.link_file import load_links
-from worker.links import Links
-from worker.order_rows import list_orders
+from worker.orders.link_file import load_links
+from worker.orders.links import Links
+from worker.orders.order_rows import list_orders
 from worker.states import OrderState
 
 app = typer.Typer(help="Orders and their links.", no_args_is_help=True)

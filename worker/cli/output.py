@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from worker.delivery_rows import instant_text
+from worker.reading.delivery_rows import instant_text
 
 # Rows that share one table: columns are as wide as their widest cell, which must be known first.
 _BLOCK = 200

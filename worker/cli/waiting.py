@@ -9,10 +9,10 @@ from worker import outbox
 from worker.app import App
 from worker.db.tables import leases, tasks
 from worker.errors import NotReady, WaybillError
-from worker.kinds import RULES
-from worker.renewal import Renewal
-from worker.runner import Runner
-from worker.state_lock import state_lock
+from worker.runtime.kinds import RULES
+from worker.runtime.renewal import Renewal
+from worker.runtime.runner import Runner
+from worker.runtime.state_lock import state_lock
 from worker.states import TaskState
 
 # Seconds between two looks at a job that a daemon does.

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.isometric import Isometric
-from worker.amounts import Calculate
 from worker.checkpoints import Checkpoint, nothing
 from worker.clock import Clock
 from worker.db import Database
@@ -29,6 +28,7 @@ from worker.firing.rows import FiringRows
 from worker.firing.sending import Sending
 from worker.firing.service import Firing
 from worker.firing.unsent import Unsent
+from worker.orders.amounts import Calculate
 from worker.standing import Standing
 
 

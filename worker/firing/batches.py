@@ -9,7 +9,7 @@ from worker.firing.plan import ACTIVE, SPLIT, Wanted
 from worker.standing import Link
 
 # More pins than this are read from the list: one by one at a request a second they would be too old when sent.
-MAX_BY_ID = 5
+MAX_BY_ID = 4
 # A batch is split in two at every partial use; deeper than this the answers lead in a circle.
 MAX_SPLITS = 64
 

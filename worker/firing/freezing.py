@@ -60,8 +60,8 @@ class Freezing:
                 _require(held.leases.holds(connection, held.lease), "the lease ran out")
                 return self._freeze(connection, firing, prepared, held.lease, started)
         except sa.exc.IntegrityError as error:
-            # Another unresolved firing has one of the batches.
-            raise Overtaken(firing.name) from error
+            otherwise = "another unresolved firing has one of the batches"
+            raise Overtaken(otherwise) from error
 
     def _freeze(
         self, connection: sa.Connection, firing: FiringRow, prepared: Prepared, lease: Lease, started: float

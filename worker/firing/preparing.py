@@ -7,6 +7,7 @@ from connectors.errors import ConnectorError
 from connectors.isometric_records import CreditBatch, CreditOrder
 from worker.clock import Clock
 from worker.db import Database
+from worker.errors import BrokenInvariant
 from worker.events import OrderKey
 from worker.firing import pins as pin_rows
 from worker.firing.absence import is_untouched
@@ -153,6 +154,9 @@ class Preparing:
         standing = self._reread(firing.key)
         registry = self._account.require()
         order = registry.order(ready.link.credit_order_id)
+        if order.delivered_kg > order.ordered_kg:
+            broken = f"credit order {order.id} has {order.delivered_kg} kg delivered and {order.ordered_kg} kg ordered"
+            raise BrokenInvariant(broken)
         unfit = self._unfit(order, wanted)
         if unfit is not None:
             return unfit

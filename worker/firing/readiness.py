@@ -11,7 +11,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.amounts import Calculate, Missing
 from worker.db import Database
 from worker.events import OrderKey
 from worker.firing.account import RegistryAccount
@@ -20,6 +19,7 @@ from worker.firing.brakes import Brakes
 from worker.firing.ledger import unattributed_on
 from worker.firing.policy import Cause, Hold, Policy
 from worker.firing.rows import FiringRow
+from worker.orders.amounts import Calculate, Missing
 from worker.standing import Link, Standing
 from worker.states import OrderState
 

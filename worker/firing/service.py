@@ -36,6 +36,8 @@ TROUBLE_SECONDS = 5.0
 # What a person must change is not asked for every few seconds.
 REFUSED_SECONDS = 60.0
 
+# The share of the time it has waited already that a firing waits before the next look.
+PATIENCE = 10.0
 _NO_CREDENTIALS = "it cannot be reconciled without registry credentials"
 
 
@@ -109,7 +111,9 @@ class Firing:
     def _advance(self, firing: FiringRow) -> None:
         try:
             self._walk(firing)
-        except (Overtaken, sa.exc.IntegrityError):
+        except Overtaken as overtaken:
+            self._look_again(firing, LOCKED_SECONDS, str(overtaken))
+        except sa.exc.IntegrityError:
             # Somebody else was first by a moment, and the database let only one.
             self._look_again(firing, LOCKED_SECONDS)
         except BrokenInvariant as broken:
@@ -230,9 +234,14 @@ class Firing:
         self._look_again(firing, REFUSED_SECONDS, error.sentence)
 
     def _look_again(self, firing: FiringRow, seconds: float, reason: str | None = None) -> None:
+        """Look again after that long, or a tenth of the time it has stood there: what lasts is asked less often."""
         with self._database.write() as connection:
             current = self._rows.load(connection, firing.id, lock=True)
-            if current.state in self._steps:
-                look_at = self._database.now(connection) + timedelta(seconds=seconds)
-                said = current.reason if reason is None else reason
-                self._rows.note(connection, current, look_at=look_at, reason=said)
+            if current.state not in self._steps:
+                return
+            now = self._database.now(connection)
+            waited = (now - current.changed_at).total_seconds() / PATIENCE
+            look_at = now + timedelta(seconds=max(seconds, min(waited, REFUSED_SECONDS)))
+            # What somebody else made of it meanwhile has a reason of its own.
+            said = current.reason if reason is None or current.state is not firing.state else reason
+            self._rows.note(connection, current, look_at=look_at, reason=said)

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from worker import coverage
 from worker.db import Database
 from worker.db.tables import accounts, events, firings, orders, tasks
+from worker.reading import coverage
 from worker.states import FiringState, TaskState
 
 # Where a firing of an order that should be delivered may be left: the registry has it, or a person must look.

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from worker.broker import BrokerUnavailable, redis_is_empty
 from worker.clock import Clock
 from worker.db import Database
 from worker.errors import UsageError
 from worker.rehearsal.options import Options
+from worker.runtime.broker import BrokerUnavailable, redis_is_empty
 
 
 def require_empty(options: Options, clock: Clock) -> None:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from worker.db import Database
 from worker.errors import DatabaseUnavailable
-from worker.pulse import Pulse
+from worker.runtime.pulse import Pulse
 from worker.web.health import health, readiness
 from worker.web.metrics import CONTENT_TYPE, exposition
 

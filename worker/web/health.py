@@ -9,7 +9,7 @@ from worker.db import Database
 from worker.db.tables import accounts
 from worker.db.upgrade import require_current
 from worker.errors import DatabaseUnavailable, NotReady
-from worker.pulse import Pulse
+from worker.runtime.pulse import Pulse
 
 # Seconds since the last answer of an account after which it counts as not polled. The longest interval between two
 # polls that the settings allow is an hour, and one may be missed.

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from worker.db import Database
 from worker.db.tables import accounts, attempts, firings, switches
-from worker.pulse import Pulse
+from worker.runtime.pulse import Pulse
 from worker.states import FiringState
 from worker.status import Status, read_status
 

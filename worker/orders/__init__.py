@@ -1,0 +1,1 @@
+"""Orders: links, amounts, completion (DESIGN §5)."""

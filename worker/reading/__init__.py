@@ -1,0 +1,1 @@
+"""Reading logistic.cloud: windows, certificates, coverage, observations (DESIGN §4)."""

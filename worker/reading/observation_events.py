@@ -1,0 +1,86 @@
+"""The events that observations become: a delivery appeared, changed, vanished or returned. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.events import EventDraft, EventType, OrderKey, account_source, delivery_subject
+from worker.reading.delivery_rows import delivery_document, instant_text, order_key
+from worker.reading.normalizer import DeliveryRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A record that differs from what is held (a row of `deliveries`, or None)."""
+
+    kind: EventType
+    record: DeliveryRecord
+    turn: int
+    held: sa.Row[Any] | None
+    # Its stamp is older than the held one, and it was confirmed by id.
+    went_back: bool = False
+    # A record of this delivery had been set aside, and it parses now: a fact although nothing else may have changed.
+    mended: bool = False
+
+
+def change_draft(change: Change, account: str, proof: Mapping[str, object] | None) -> EventDraft:
+    """The fact that a delivery appeared, changed or returned, with what explains it later."""
+    record, held = change.record, change.held
+    return EventDraft(
+        source=account_source(account),
+        subject=delivery_subject(record.id),
+        type=change.kind,
+        time=record.updated_at,
+        fingerprint=_fingerprint(change),
+        data={
+            "delivery": delivery_document(account, record),
+            "previous": None if held is None else _previous(held),
+            "raw_hash": record.content_hash,
+            "turn": change.turn,
+            "stamp_went_back": change.went_back,
+            "parses_again": change.mended,
+            "proof": None if proof is None else dict(proof),
+        },
+        orders=_orders(account, held, record),
+    )
+
+
+def vanished_draft(account: str, held: sa.Row[Any], server_time: datetime) -> EventDraft:
+    """The fact that the source does not show a delivery any more."""
+    key = order_key(account, held.customer_id, held.purchase_order)
+    return EventDraft(
+        source=account_source(account),
+        subject=delivery_subject(held.id),
+        type=EventType.DELIVERY_VANISHED,
+        time=server_time,
+        fingerprint=held.content_hash,
+        data={"delivery": {"account": account, "id": held.id, **_previous(held)}, "raw_hash": held.content_hash},
+        orders=() if key is None else (key,),
+    )
+
+
+def _fingerprint(change: Change) -> str:
+    again = change.mended and change.held is not None and change.held.content_hash == change.record.content_hash
+    return f"{change.record.content_hash}:mended" if again else change.record.content_hash
+
+
+def _previous(held: sa.Row[Any]) -> dict[str, object]:
+    return {
+        "customer_id": held.customer_id,
+        "status": held.status,
+        "status_inbound": held.status_inbound,
+        "number": held.number,
+        "purchase_order": held.purchase_order,
+        "updated_at": instant_text(held.updated_at),
+        "raw_hash": held.content_hash,
+    }
+
+
+def _orders(account: str, held: sa.Row[Any] | None, record: DeliveryRecord) -> tuple[OrderKey, ...]:
+    keys = [order_key(account, record.customer_id, record.purchase_order)]
+    if held is not None:
+        keys.insert(0, order_key(account, held.customer_id, held.purchase_order))
+    return tuple(dict.fromkeys(key for key in keys if key is not None))

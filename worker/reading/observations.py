@@ -1,0 +1,244 @@
+"""Observations: what was read, compared with what is held; changes become events in the caller's transaction.
+
+An observation carries the turn of its request. A lower turn never overwrites a higher one, and one whose stamp is older
+than what is held is not taken until it was confirmed by id (DESIGN §3). What is unchanged writes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.db.tables import deliveries
+from worker.event_log import EventLog
+from worker.events import EventDraft, EventType
+from worker.reading import accounts, set_aside
+from worker.reading.delivery_rows import row_values
+from worker.reading.normalizer import DeliveryRecord, SetAside
+from worker.reading.observation_events import Change, change_draft, vanished_draft
+from worker.reading.set_aside import Broken
+
+# Ids in one statement: SQLite takes some thousands of values at most.
+_CHUNK = 400
+
+_HELD = (
+    deliveries.c.id,
+    deliveries.c.customer_id,
+    deliveries.c.status,
+    deliveries.c.status_inbound,
+    deliveries.c.number,
+    deliveries.c.purchase_order,
+    deliveries.c.updated_at,
+    deliveries.c.content_hash,
+    deliveries.c.turn,
+    deliveries.c.visible,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One record as it was read by the request with that turn."""
+
+    record: DeliveryRecord | SetAside
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """How it was read: the account, the server's time, ours, and the proof that events carry.
+
+    `confirmed` says that the records were read by id, so that an older stamp is the truth.
+    """
+
+    account: str
+    server_time: datetime
+    now: datetime
+    proof: Mapping[str, object] | None = None
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A delivery that appeared or changed, its stamp now, and whether that stamp is newer than any we had of it."""
+
+    id: int
+    updated_at: datetime
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What recording found. `suspicious` ids carry a stamp older than the held one: to be confirmed by id."""
+
+    appeared: tuple[News, ...] = ()
+    changed: tuple[News, ...] = ()
+    returned: tuple[int, ...] = ()
+    unchanged: int = 0
+    set_aside: int = 0
+    suspicious: tuple[int, ...] = ()
+
+    @property
+    def news(self) -> tuple[News, ...]:
+        """What appeared and what changed."""
+        return self.appeared + self.changed
+
+
+class _Nothing(Enum):
+    UNCHANGED = "unchanged"
+    OUTDATED = "outdated"
+    SUSPICIOUS = "suspicious"
+
+
+class Observations:
+    """Takes what was read into the table of deliveries and the event log."""
+
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
+
+    def record(self, connection: sa.Connection, observed: Sequence[Observed], circumstances: Circumstances) -> Recorded:
+        """Compare and keep a page of observations: a few statements, whatever its length."""
+        account, now = circumstances.account, circumstances.now
+        accounts.lock(connection, account)
+        parsed, broken = _newest(observed), _broken(observed)
+        held = _held(connection, account, [*parsed, *_broken_ids(broken)])
+        doubts = {
+            key: _doubt(record, turn, held.get(key), confirmed=circumstances.confirmed)
+            for key, (record, turn) in parsed.items()
+        }
+        taken = {key: turn for key, (_, turn) in parsed.items() if doubts[key] is None}
+        mended = set_aside.close_parsed(connection, account, taken, now)
+        verdicts = {
+            key: doubts[key] or _verdict(record, turn, held.get(key), mended=key in mended)
+            for key, (record, turn) in parsed.items()
+        }
+        changes = [verdict for verdict in verdicts.values() if isinstance(verdict, Change)]
+        _write(connection, changes, circumstances)
+        kept = set_aside.keep(connection, account, broken, held, now)
+        drafts = [change_draft(change, account, circumstances.proof) for change in changes]
+        drafts += [item.draft(account, circumstances.server_time) for item in kept]
+        self._event_log.append(connection, drafts, now)
+        return _recorded(verdicts, set_aside_count=len(broken))
+
+    def vanish(
+        self, connection: sa.Connection, seen_missing: Mapping[int, int], circumstances: Circumstances
+    ) -> tuple[int, ...]:
+        """Mark deliveries that the source says it does not have (id → turn of that answer) as not visible; which.
+
+        Nothing is deleted: a 404 may mean that access was lost (logistic.cloud developer docs, resources/deliveries).
+        """
+        accounts.lock(connection, circumstances.account)
+        held = _held(connection, circumstances.account, list(seen_missing))
+        gone = [row for row in held.values() if row.visible and row.turn < seen_missing[row.id]]
+        for row in gone:
+            values = {"visible": False, "turn": seen_missing[row.id], "changed_at": circumstances.now}
+            connection.execute(_this_delivery(circumstances.account, row.id).values(values))
+        drafts: list[EventDraft] = [
+            vanished_draft(circumstances.account, row, circumstances.server_time) for row in gone
+        ]
+        self._event_log.append(connection, drafts, circumstances.now)
+        return tuple(row.id for row in gone)
+
+
+def _newest(observed: Iterable[Observed]) -> dict[int, tuple[DeliveryRecord, int]]:
+    """The latest observation of each delivery; within one answer the later stamp counts."""
+    newest: dict[int, tuple[DeliveryRecord, int]] = {}
+    for item in observed:
+        if isinstance(item.record, DeliveryRecord):
+            known = newest.get(item.record.id)
+            if known is None or (known[1], known[0].updated_at) <= (item.turn, item.record.updated_at):
+                newest[item.record.id] = (item.record, item.turn)
+    return newest
+
+
+def _broken(observed: Iterable[Observed]) -> list[Broken]:
+    return [Broken(record=item.record, turn=item.turn) for item in observed if isinstance(item.record, SetAside)]
+
+
+def _broken_ids(broken: Iterable[Broken]) -> Iterator[int]:
+    return (item.record.delivery_id for item in broken if item.record.delivery_id is not None)
+
+
+def _held(connection: sa.Connection, account: str, ids: Sequence[int]) -> dict[int, sa.Row[Any]]:
+    found: dict[int, sa.Row[Any]] = {}
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        statement = sa.select(*_HELD).where(deliveries.c.account == account, deliveries.c.id.in_(chunk))
+        found.update({row.id: row for row in connection.execute(statement)})
+    return found
+
+
+def _doubt(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, confirmed: bool) -> _Nothing | None:
+    """Why an observation is not taken."""
+    if held is None:
+        return None
+    if turn <= held.turn:
+        return _Nothing.OUTDATED
+    return _Nothing.SUSPICIOUS if record.updated_at < held.updated_at and not confirmed else None
+
+
+def _verdict(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, mended: bool) -> Change | _Nothing:
+    if held is None:
+        return Change(kind=EventType.DELIVERY_APPEARED, record=record, turn=turn, held=None, mended=mended)
+    if held.visible and record.content_hash == held.content_hash and not mended:
+        return _Nothing.UNCHANGED
+    kind = EventType.DELIVERY_CHANGED if held.visible else EventType.DELIVERY_RETURNED
+    went_back = record.updated_at < held.updated_at
+    return Change(kind=kind, record=record, turn=turn, held=held, went_back=went_back, mended=mended)
+
+
+def _write(connection: sa.Connection, changes: Sequence[Change], circumstances: Circumstances) -> None:
+    new = [change for change in changes if change.held is None]
+    if new:
+        rows = [{**_values(change, circumstances), **_first_values(change, circumstances)} for change in new]
+        connection.execute(sa.insert(deliveries), rows)
+    known = [change for change in changes if change.held is not None]
+    if known:
+        statement = sa.update(deliveries).where(
+            deliveries.c.account == sa.bindparam("this_account"), deliveries.c.id == sa.bindparam("this_id")
+        )
+        rows = [
+            {**_values(change, circumstances), "this_account": circumstances.account, "this_id": change.record.id}
+            for change in known
+        ]
+        connection.execute(statement, rows)
+
+
+def _values(change: Change, circumstances: Circumstances) -> dict[str, object]:
+    return {
+        **row_values(change.record),
+        "turn": change.turn,
+        "visible": True,
+        "stamp_went_back": change.went_back,
+        "changed_at": circumstances.now,
+    }
+
+
+def _first_values(change: Change, circumstances: Circumstances) -> dict[str, object]:
+    return {"account": circumstances.account, "id": change.record.id, "first_seen_at": circumstances.now}
+
+
+def _this_delivery(account: str, delivery_id: int) -> sa.Update:
+    return sa.update(deliveries).where(deliveries.c.account == account, deliveries.c.id == delivery_id)
+
+
+def _recorded(verdicts: Mapping[int, Change | _Nothing], *, set_aside_count: int) -> Recorded:
+    changes = [verdict for verdict in verdicts.values() if isinstance(verdict, Change)]
+    return Recorded(
+        appeared=tuple(_news(changes, EventType.DELIVERY_APPEARED)),
+        changed=tuple(_news(changes, EventType.DELIVERY_CHANGED)),
+        returned=tuple(change.record.id for change in changes if change.kind is EventType.DELIVERY_RETURNED),
+        unchanged=sum(verdict is _Nothing.UNCHANGED for verdict in verdicts.values()),
+        set_aside=set_aside_count,
+        suspicious=tuple(key for key, verdict in verdicts.items() if verdict is _Nothing.SUSPICIOUS),
+    )
+
+
+def _news(changes: Iterable[Change], kind: EventType) -> Iterator[News]:
+    for change in changes:
+        if change.kind is kind:
+            # A record that parses at last was seen when it came, however old it is.
+            newer = change.held is None or change.record.updated_at > change.held.updated_at
+            yield News(change.record.id, change.record.updated_at, fresh=newer and not change.mended)

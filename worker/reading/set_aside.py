@@ -1,0 +1,164 @@
+"""Records set aside: what could not be understood is kept with its payload and the reason, and the rest goes on.
+
+An open one blocks the order it belongs to, until the record parses or a person drops it (DESIGN §2.7, §5).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.db.tables import set_aside
+from worker.events import EventDraft, EventType, OrderKey, account_source
+from worker.reading.delivery_rows import order_key
+from worker.reading.normalizer import SetAside
+
+# Hex digits of a record's id: unique among the payloads of all accounts.
+_ID_DIGITS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A record that does not parse, as it was read by the request with that turn."""
+
+    record: SetAside
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A record newly set aside, and the orders it may belong to."""
+
+    id: str
+    record: SetAside
+    orders: tuple[OrderKey, ...]
+
+    def draft(self, account: str, server_time: datetime) -> EventDraft:
+        """The fact, without the payload: that stays in the database."""
+        record = self.record
+        return EventDraft(
+            source=account_source(account),
+            subject=f"records/{self.id}",
+            type=EventType.RECORD_SET_ASIDE,
+            time=server_time,
+            fingerprint=record.payload_hash,
+            data={
+                "account": account,
+                "record_id": self.id,
+                "delivery_id": record.delivery_id,
+                "customer_id": record.customer_id,
+                "purchase_order": record.purchase_order,
+                "reason": record.reason,
+                "raw_hash": record.payload_hash,
+            },
+            orders=self.orders,
+        )
+
+
+def close_parsed(connection: sa.Connection, account: str, turns: Mapping[int, int], now: datetime) -> set[int]:
+    """Close what is open about deliveries that were read (delivery id → turn) in a form that parses; their ids."""
+    if not turns:
+        return set()
+    found = connection.execute(
+        sa.select(set_aside.c.id, set_aside.c.delivery_id, set_aside.c.turn).where(
+            set_aside.c.account == account,
+            set_aside.c.closed_at.is_(None),
+            set_aside.c.delivery_id.between(min(turns), max(turns)),
+        )
+    ).all()
+    later = [row for row in found if row.delivery_id in turns and row.turn < turns[row.delivery_id]]
+    _close(connection, [row.id for row in later], now)
+    return {row.delivery_id for row in later}
+
+
+def keep(
+    connection: sa.Connection, account: str, broken: Sequence[Broken], held: Mapping[int, sa.Row[Any]], now: datetime
+) -> list[Kept]:
+    """Keep records that do not parse; those that are new. `held` are the rows of deliveries by id, where there are."""
+    kept = []
+    for item in broken:
+        known = None if item.record.delivery_id is None else held.get(item.record.delivery_id)
+        if known is not None and known.turn > item.turn:
+            continue
+        if _taken(connection, account, item, known, now):
+            kept.append(_kept(account, item.record, known))
+    return kept
+
+
+def record_id(account: str, payload_hash: str) -> str:
+    """The id of a record set aside: the same payload of an account is the same record."""
+    return "rec_" + hashlib.sha256(f"{account}\x1f{payload_hash}".encode()).hexdigest()[:_ID_DIGITS]
+
+
+def _taken(connection: sa.Connection, account: str, item: Broken, known: sa.Row[Any] | None, now: datetime) -> bool:
+    identity = record_id(account, item.record.payload_hash)
+    row = connection.execute(sa.select(set_aside).where(set_aside.c.id == identity)).first()
+    if row is not None and not _came_back(row, item, known):
+        return False
+    _close_older(connection, account, item, now)
+    if row is None:
+        connection.execute(sa.insert(set_aside), [_values(account, identity, item, known, now)])
+    else:
+        reopened = {"closed_at": None, "turn": item.turn}
+        connection.execute(sa.update(set_aside).where(set_aside.c.id == identity).values(reopened))
+    return True
+
+
+def _came_back(row: sa.Row[Any], item: Broken, known: sa.Row[Any] | None) -> bool:
+    """Whether a closed record is news: it parsed in between. What a person dropped stays dropped."""
+    parsed_since = known is not None and row.turn < known.turn
+    return row.closed_at is not None and row.turn < item.turn and parsed_since
+
+
+def _close_older(connection: sa.Connection, account: str, item: Broken, now: datetime) -> None:
+    if item.record.delivery_id is None:
+        return
+    older = connection.execute(
+        sa.select(set_aside.c.id).where(
+            set_aside.c.account == account,
+            set_aside.c.delivery_id == item.record.delivery_id,
+            set_aside.c.closed_at.is_(None),
+            set_aside.c.turn < item.turn,
+        )
+    )
+    _close(connection, list(older.scalars()), now)
+
+
+def _close(connection: sa.Connection, ids: list[str], now: datetime) -> None:
+    if ids:
+        connection.execute(sa.update(set_aside).where(set_aside.c.id.in_(ids)).values(closed_at=now))
+
+
+def _kept(account: str, record: SetAside, known: sa.Row[Any] | None) -> Kept:
+    keys = [order_key(account, record.customer_id, record.purchase_order)]
+    if known is not None:
+        keys.append(order_key(account, known.customer_id, known.purchase_order))
+    return Kept(
+        id=record_id(account, record.payload_hash),
+        record=record,
+        orders=tuple(dict.fromkeys(key for key in keys if key is not None)),
+    )
+
+
+def _values(account: str, identity: str, item: Broken, known: sa.Row[Any] | None, now: datetime) -> dict[str, object]:
+    record = item.record
+    # What can't be read of the record is taken from the delivery as it was last understood.
+    customer_id = known.customer_id if record.customer_id is None and known is not None else record.customer_id
+    purchase_order = (
+        known.purchase_order if record.purchase_order is None and known is not None else record.purchase_order
+    )
+    return {
+        "id": identity,
+        "account": account,
+        "delivery_id": record.delivery_id,
+        "customer_id": customer_id,
+        "purchase_order": purchase_order,
+        "payload": record.payload,
+        "payload_hash": record.payload_hash,
+        "reason": record.reason,
+        "turn": item.turn,
+        "first_seen_at": now,
+    }

@@ -1,0 +1,53 @@
+"""Who wants to hear of what: the one table of event types and their subscribers (DESIGN §3)."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from worker.event_log import Subscription
+from worker.events import EventDraft, EventType
+from worker.runtime import kinds
+
+# Events that end here: told to the webhook, if there is one, and to nobody else.
+TERMINAL = frozenset(
+    {
+        EventType.ORDER_BLOCKED,
+        EventType.ORDER_CANCELLED,
+        EventType.FIRING_CHANGED,
+        EventType.COVERAGE_HOLE,
+        EventType.COVERAGE_REOPENED,
+        EventType.ACCOUNT_STOPPED,
+        EventType.ACCOUNT_RECOVERED,
+        EventType.CREDITS_FROZEN,
+    }
+)
+
+_Subjects = Callable[[EventDraft], Sequence[str]]
+
+
+def _its_subject(draft: EventDraft) -> Sequence[str]:
+    return (f"{draft.source}|{draft.subject}",)
+
+
+def _its_orders(draft: EventDraft) -> Sequence[str]:
+    return tuple(dict.fromkeys(key.text for key in draft.orders))
+
+
+_COMPLETION = Subscription(kinds.COMPLETION, _its_orders)
+_FIRING = Subscription(kinds.FIRING, _its_orders)
+_MIRROR = Subscription(kinds.MIRROR, _its_subject)
+
+SERVICES: Mapping[EventType, Subscription] = {
+    EventType.DELIVERY_APPEARED: _COMPLETION,
+    EventType.DELIVERY_CHANGED: _COMPLETION,
+    EventType.DELIVERY_VANISHED: _COMPLETION,
+    EventType.DELIVERY_RETURNED: _COMPLETION,
+    EventType.RECORD_SET_ASIDE: _COMPLETION,
+    EventType.ORDER_COMPLETED: _FIRING,
+    EventType.ORDER_REOPENED: _FIRING,
+    EventType.ORDER_LATE_SIBLING: _FIRING,
+}
+
+
+def subscriptions(*, webhook: bool) -> Mapping[EventType, Sequence[Subscription]]:
+    """The table as the event log takes it; the mirror hears everything where a webhook is configured."""
+    mirror = (_MIRROR,) if webhook else ()
+    return {kind: (*((SERVICES[kind],) if kind in SERVICES else ()), *mirror) for kind in EventType}

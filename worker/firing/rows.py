@@ -152,7 +152,8 @@ class FiringRows:
             sa.update(firings).where(firings.c.id == firing.id, firings.c.state == firing.state).values(**values)
         )
         if changed.rowcount != 1:
-            raise Overtaken(f"{firing.name} was changed meanwhile")
+            sentence = f"{firing.name} was changed meanwhile"
+            raise Overtaken(sentence)
 
     def _remember(self, connection: sa.Connection, firing: FiringRow, before: FiringState | None, by: str) -> None:
         history = {

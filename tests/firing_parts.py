@@ -1,4 +1,4 @@
-"""Assembly: everything of firing, put together once from what the composition root has."""
+"""The registry side put together as the composition root does it, for the bench of the tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

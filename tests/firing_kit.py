@@ -27,7 +27,6 @@ from connectors.simulated.registry_server import RegistryCredentials, RegistrySe
 from connectors.simulated.switches import Panel, RegistrySwitches
 from tests.client_kit import Kit
 from tests.clocks import NOON, ManualClock
-from tests.firing_parts import FiringParts, assemble
 from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, delivery, link
 from worker.checkpoints import Checkpoint
 from worker.db import Database
@@ -35,6 +34,7 @@ from worker.db.tables import attempts, firing_history, orders, readings, switche
 from worker.db.upgrade import upgrade
 from worker.event_log import EventLog
 from worker.events import OrderKey
+from worker.firing.assembly import FiringParts, assemble
 from worker.firing.policy import Mode, Policy
 from worker.firing.rows import FiringRow
 from worker.orders.amounts import Missing, calculate

@@ -1,4 +1,4 @@
-"""The registry side put together as the composition root does it, for the bench of the tests."""
+"""Assembly: everything of firing, put together once from what the composition root has."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -25,12 +25,12 @@ from worker.db import Database
 from worker.db.tables import tasks as task_rows
 from worker.event_log import EventLog
 from worker.events import Event, EventDraft, EventType, OrderKey, account_source, delivery_subject
+from worker.kinds import COMPLETION, FIRING, RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
 from worker.runtime.broker import in_memory_broker
 from worker.runtime.closing import Closing
 from worker.runtime.engine import Duties, Engine, Part
-from worker.runtime.kinds import COMPLETION, FIRING, RULES
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner, Service
 from worker.runtime.subscriptions import subscriptions

@@ -19,7 +19,7 @@ from worker.db import Database
 from worker.db.tables import events
 from worker.event_log import event_of
 from worker.events import Event
-from worker.runtime.kinds import MIRROR_SCHEDULE
+from worker.kinds import MIRROR_SCHEDULE
 from worker.tasks import Claim
 from worker.work import Done, GiveUp, Later, Outcome
 

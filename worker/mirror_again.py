@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from worker import kinds
 from worker.db import Database
 from worker.db.tables import events, tasks
-from worker.runtime import kinds
 from worker.states import TaskState
 from worker.tasks import NewTask, Tasks
 

@@ -28,8 +28,7 @@ def test_two_workers_never_get_the_same_turn(database: Database) -> None:
     budgets = [_budget(database, [], rate=1e6) for _ in range(2)]
     turns: list[int] = []
     threads = [
-        threading.Thread(target=lambda b=budget: turns.extend([b.take() for _ in range(20)]))
-        for budget in budgets
+        threading.Thread(target=lambda b=budget: turns.extend([b.take() for _ in range(20)])) for budget in budgets
     ]
     for thread in threads:
         thread.start()

@@ -16,7 +16,7 @@ from worker.app import App
 from worker.cli.waiting import JobFailed, wait_for
 from worker.db.tables import leases, tasks
 from worker.db.upgrade import upgrade
-from worker.runtime.kinds import POLL
+from worker.kinds import POLL
 from worker.runtime.state_lock import state_lock
 from worker.tasks import NewTask
 

@@ -17,10 +17,10 @@ from worker.db import Database
 from worker.db.tables import orders, tasks
 from worker.db.upgrade import upgrade
 from worker.events import OrderKey
+from worker.kinds import COMPLETION, MIRROR
 from worker.runtime.broker import BrokerUnavailable, Post, Queue, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
 from worker.runtime.engine import Part
-from worker.runtime.kinds import COMPLETION, MIRROR
 from worker.states import OrderState
 from worker.tasks import Claim
 from worker.work import Close, Done, Later, Outcome

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.runtime_kit import Bench
+from worker import kinds
 from worker.db import Database
 from worker.events import OrderKey
-from worker.runtime import kinds
 from worker.runtime.jobs import ALL, Jobs, Taken
 from worker.tasks import NewTask
 from worker.work import Close, Done, GiveUp, Outcome

@@ -10,9 +10,9 @@ from tests.runtime_kit import Bench, receiver
 from worker import switches
 from worker.db import Database
 from worker.db.tables import events, tasks
+from worker.kinds import MIRROR, MIRROR_SCHEDULE, RULES
 from worker.mirror import Mirror
 from worker.mirror_again import MirrorAgain
-from worker.runtime.kinds import MIRROR, MIRROR_SCHEDULE, RULES
 
 
 @pytest.fixture

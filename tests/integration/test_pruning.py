@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tests.runtime_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.db.tables import counted_deliveries, deliveries, events, firings, orders, tasks
-from worker.runtime.kinds import COMPLETION, MIRROR
+from worker.kinds import COMPLETION, MIRROR
 from worker.runtime.pruning import Pruned, Pruning
 from worker.states import FiringState, OrderState, TaskState
 from worker.tasks import NewTask

@@ -10,8 +10,8 @@ from tests.runtime_kit import Bench
 from worker.db import Database
 from worker.db.tables import tasks
 from worker.errors import UsageError
+from worker.kinds import COMPLETION, POLL, RULES
 from worker.runtime.closing import Closing
-from worker.runtime.kinds import COMPLETION, POLL, RULES
 from worker.runtime.runner import Service
 from worker.runtime.stopping import Stopped
 from worker.tasks import Claim, NewTask

@@ -16,8 +16,8 @@ from worker.app.ticks import Ticks
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.errors import DatabaseUnavailable, NotReady
+from worker.kinds import SWEEP
 from worker.leases import Leases
-from worker.runtime.kinds import SWEEP
 from worker.runtime.leadership import Leadership
 from worker.runtime.renewal import Renewal
 from worker.runtime.scheduler import Scheduler, Tick

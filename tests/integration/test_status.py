@@ -10,10 +10,10 @@ from tests.runtime_kit import ACCOUNT, Bench
 from worker import switches
 from worker.db import Database
 from worker.db.tables import accounts, coverage, firings, orders, tasks
+from worker.kinds import MIRROR
 from worker.runtime.idleness import Due, due
-from worker.runtime.kinds import MIRROR
+from worker.runtime.status import NOTHING_MIRRORED, Status, read_status
 from worker.states import CoverageState, FiringState, OrderState, TaskState
-from worker.status import NOTHING_MIRRORED, Status, read_status
 
 PATIENCE = 120.0
 

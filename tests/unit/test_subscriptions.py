@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from worker import kinds
 from worker.events import EventDraft, EventType, OrderKey
-from worker.runtime import kinds
 from worker.runtime.subscriptions import SERVICES, TERMINAL, subscriptions
 
 _TWO_ORDERS = (OrderKey("acme", 1, "old"), OrderKey("acme", 1, "new"))

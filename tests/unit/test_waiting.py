@@ -6,10 +6,10 @@ from random import Random
 import pytest
 
 from tests.clocks import NOON, ManualClock
+from worker.kinds import MIRROR_SCHEDULE
 from worker.mirror import next_try
 from worker.runtime.backoff import WAITS, wait_after
 from worker.runtime.idleness import Due
-from worker.runtime.kinds import MIRROR_SCHEDULE
 from worker.runtime.relay import limits_of
 from worker.runtime.waiting import UntilIdle, Verdict
 

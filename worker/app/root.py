@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from settings import Settings
-from worker import checkpoints, outbox, web
+from worker import checkpoints, kinds, outbox, web
 from worker.app.clients import Clients
 from worker.app.crediting import Crediting
 from worker.app.following import Following
@@ -24,24 +24,24 @@ from worker.db.upgrade import require_current, upgrade
 from worker.errors import NotReady
 from worker.event_log import EventLog
 from worker.events import OrderKey
+from worker.kinds import RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
 from worker.mirror_again import MirrorAgain
-from worker.runtime import installation, kinds
+from worker.runtime import installation
 from worker.runtime.broker import Broker, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
 from worker.runtime.engine import Duties, Engine, Part
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.runtime.jobs import Jobs
-from worker.runtime.kinds import RULES
 from worker.runtime.leadership import Leadership
 from worker.runtime.pruning import Pruning
 from worker.runtime.pulse import Pulse
 from worker.runtime.runner import Service
 from worker.runtime.scheduler import Scheduler
+from worker.runtime.status import Status, read_status
 from worker.runtime.stopping import Stop
 from worker.runtime.subscriptions import subscriptions
-from worker.status import Status, read_status
 from worker.tasks import Tasks
 from worker.work import Outcome
 

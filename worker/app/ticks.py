@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from worker import kinds
 from worker.app.reading import Reading
 from worker.db import Database
 from worker.firing.overdue import Overdue
-from worker.runtime import kinds
 from worker.runtime.jobs import ALL
 from worker.runtime.pruning import Pruning
 from worker.runtime.scheduler import Tick

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from worker import daemon
 from worker.app import App
 from worker.cli.live import progress_for
 from worker.cli.options import Config
 from worker.cli.session import chosen_config, read_settings
-from worker.runtime import daemon
-from worker.runtime.daemon import DEFAULT_THREADS, RunOptions
+from worker.daemon import DEFAULT_THREADS, RunOptions
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS
 
 # More threads than that wait for each other, whatever the machine.

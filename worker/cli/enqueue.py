@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from worker import kinds
 from worker.app import App
 from worker.cli.choosing import the_order
 from worker.cli.options import (
@@ -25,7 +26,6 @@ from worker.cli.waiting import wait_for
 from worker.errors import UsageError
 from worker.event_log import load_event
 from worker.reading.delivery_rows import instant_text
-from worker.runtime import kinds
 from worker.runtime.jobs import ALL
 from worker.tasks import NewTask
 

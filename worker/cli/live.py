@@ -10,7 +10,7 @@ from rich.table import Table
 
 from worker.clock import Clock
 from worker.runtime.progress import LogProgress, Progress, Rate, some
-from worker.status import Status
+from worker.runtime.status import Status
 
 # Twice a second: quick enough to watch, slow enough not to matter.
 LIVE_SECONDS = 0.5

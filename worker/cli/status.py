@@ -5,7 +5,7 @@ import typer
 from worker.cli.options import AsJson, Config
 from worker.cli.output import show_object
 from worker.cli.session import session
-from worker.status import read_status
+from worker.runtime.status import read_status
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from worker import outbox
 from worker.app import App
 from worker.db.tables import leases, tasks
 from worker.errors import NotReady, WaybillError
-from worker.runtime.kinds import RULES
+from worker.kinds import RULES
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner
 from worker.runtime.state_lock import state_lock

@@ -69,45 +69,92 @@ def assemble(
     )
     confirming = Confirming(database=database, rows=rows, brakes=brakes)
     attributor = Attributor(account=account, rows=rows, confirming=confirming, by=owner)
-    ledger = Ledger(database=database, account=account, attributor=attributor)
-    readiness = Readiness(
-        database=database, brakes=brakes, account=account, standing=standing, calculate=calculate, policy=policy
-    )
-    unsent = Unsent(database=database, rows=rows, readiness=readiness, owner=owner)
-    overdue = Overdue(database=database, rows=rows, owner=owner)
-    person = Person(
+    base = _Base(
         database=database,
         rows=rows,
         brakes=brakes,
+        account=account,
         confirming=confirming,
-        readiness=readiness,
-        unsent=unsent,
+        ledger=Ledger(database=database, account=account, attributor=attributor),
+        readiness=Readiness(
+            database=database, brakes=brakes, account=account, standing=standing, calculate=calculate, policy=policy
+        ),
         policy=policy,
+        clock=clock,
+        owner=owner,
     )
-    service = Firing(
-        database=database,
-        rows=rows,
-        brakes=brakes,
-        account=account,
-        ledger=ledger,
-        unsent=unsent,
-        preparing=Preparing(database=database, account=account, ledger=ledger, recheck=recheck, clock=clock),
-        freezing=Freezing(database=database, rows=rows, readiness=readiness, clock=clock, owner=owner),
-        sending=Sending(account=account, clock=clock, checkpoint=checkpoint),
-        recording=Recording(database=database, rows=rows, brakes=brakes, confirming=confirming, owner=owner),
-        resolving=Resolving(database=database, rows=rows, account=account, ledger=ledger, policy=policy, owner=owner),
-        repeating=Repeating(database=database, rows=rows, readiness=readiness, policy=policy, owner=owner),
-        overdue=overdue,
-        lock=AccountLock(database=database, name=f"registry:{policy.host}", identity=identity),
-        checkpoint=checkpoint,
-    )
-    return FiringParts(
-        service=service,
-        person=person,
-        overdue=overdue,
-        ledger=ledger,
-        brakes=brakes,
-        account=account,
-        rows=rows,
-        readiness=readiness,
-    )
+    lock = AccountLock(database=database, name=f"registry:{policy.host}", identity=identity)
+    return base.parts(recheck=recheck, lock=lock, checkpoint=checkpoint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    """What everything else of firing stands on."""
+
+    database: Database
+    rows: FiringRows
+    brakes: Brakes
+    account: RegistryAccount
+    confirming: Confirming
+    ledger: Ledger
+    readiness: Readiness
+    policy: Policy
+    clock: Clock
+    owner: str
+
+    def parts(
+        self, *, recheck: Callable[[OrderKey], Standing], lock: AccountLock, checkpoint: Checkpoint
+    ) -> FiringParts:
+        unsent = Unsent(database=self.database, rows=self.rows, readiness=self.readiness, owner=self.owner)
+        overdue = Overdue(database=self.database, rows=self.rows, owner=self.owner)
+        preparing = Preparing(
+            database=self.database, account=self.account, ledger=self.ledger, recheck=recheck, clock=self.clock
+        )
+        return FiringParts(
+            service=self._service(unsent, overdue, preparing, lock, checkpoint),
+            person=self._person(unsent),
+            overdue=overdue,
+            ledger=self.ledger,
+            brakes=self.brakes,
+            account=self.account,
+            rows=self.rows,
+            readiness=self.readiness,
+        )
+
+    def _person(self, unsent: Unsent) -> Person:
+        return Person(
+            database=self.database,
+            rows=self.rows,
+            brakes=self.brakes,
+            confirming=self.confirming,
+            readiness=self.readiness,
+            unsent=unsent,
+            policy=self.policy,
+        )
+
+    def _service(
+        self, unsent: Unsent, overdue: Overdue, preparing: Preparing, lock: AccountLock, checkpoint: Checkpoint
+    ) -> Firing:
+        database, rows, owner = self.database, self.rows, self.owner
+        account, ledger, readiness, policy = self.account, self.ledger, self.readiness, self.policy
+        return Firing(
+            database=database,
+            rows=rows,
+            brakes=self.brakes,
+            account=account,
+            ledger=ledger,
+            unsent=unsent,
+            preparing=preparing,
+            freezing=Freezing(database=database, rows=rows, readiness=readiness, clock=self.clock, owner=owner),
+            sending=Sending(account=account, clock=self.clock, checkpoint=checkpoint),
+            recording=Recording(
+                database=database, rows=rows, brakes=self.brakes, confirming=self.confirming, owner=owner
+            ),
+            resolving=Resolving(
+                database=database, rows=rows, account=account, ledger=ledger, policy=policy, owner=owner
+            ),
+            repeating=Repeating(database=database, rows=rows, readiness=readiness, policy=policy, owner=owner),
+            overdue=overdue,
+            lock=lock,
+            checkpoint=checkpoint,
+        )

@@ -6,15 +6,15 @@ from datetime import timedelta
 import structlog
 
 from connectors.errors import ConnectorError
+from worker import kinds
 from worker.db import Database
 from worker.db.tables import firings, orders
 from worker.errors import DatabaseUnavailable
 from worker.events import OrderKey
+from worker.kinds import Lane
 from worker.mirror import Mirror
-from worker.runtime import kinds
 from worker.runtime.broker import Handler, Post
 from worker.runtime.closing import nothing_to_close
-from worker.runtime.kinds import Lane
 from worker.runtime.rescan import Rescan
 from worker.runtime.runner import Runner
 from worker.runtime.stopping import Stopped

@@ -8,12 +8,12 @@ from random import Random
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock
 from worker.db import Database
+from worker.kinds import RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
 from worker.runtime import actors
 from worker.runtime.actors import Look
 from worker.runtime.broker import Broker, Queue, Workers
-from worker.runtime.kinds import RULES
 from worker.runtime.leadership import Leadership
 from worker.runtime.relay import Relay, RelayLoop, limits_of
 from worker.runtime.renewal import Renewal

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker import switches
+from worker import kinds, switches
 from worker.db.tables import firings, orders, tasks
-from worker.runtime import kinds
 from worker.states import FiringState, TaskState
 
 # Seconds that what is due soon is waited for: longer than the registry's shortest rounds, shorter than a person's.

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from worker import kinds
 from worker.db import Database
 from worker.errors import UsageError
 from worker.events import OrderKey
-from worker.runtime import kinds
 from worker.runtime.closing import Closing, nothing_to_close
 from worker.runtime.runner import Service
 from worker.tasks import Claim

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 import structlog
 
 from worker.clock import Clock
-from worker.status import Status
+from worker.runtime.status import Status
 
 _log = structlog.get_logger(__name__)
 

@@ -8,15 +8,14 @@ from datetime import datetime
 import sqlalchemy as sa
 import structlog
 
-from worker import outbox, switches
+from worker import kinds, outbox, switches
 from worker.checkpoints import Checkpoint
 from worker.db import Database
 from worker.db.tables import firings, orders
 from worker.errors import DatabaseUnavailable
+from worker.kinds import Lane
 from worker.outbox import DueTask
-from worker.runtime import kinds
 from worker.runtime.broker import BrokerUnavailable
-from worker.runtime.kinds import Lane
 from worker.runtime.leadership import Leadership
 from worker.runtime.rescan import Hinted, Rescan
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from worker import kinds
 from worker.event_log import Subscription
 from worker.events import EventDraft, EventType
-from worker.runtime import kinds
 
 # Events that end here: told to the webhook, if there is one, and to nobody else.
 TERMINAL = frozenset(

@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 from worker.db import Database
 from worker.db.tables import accounts, attempts, firings, switches
 from worker.runtime.pulse import Pulse
+from worker.runtime.status import Status, read_status
 from worker.states import FiringState
-from worker.status import Status, read_status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

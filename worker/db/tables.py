@@ -72,7 +72,7 @@ deliveries = sa.Table(
     sa.Column("first_seen_at", Instant, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
     sa.Index("ix_deliveries_order", "account", "customer_id", "purchase_order"),
-    # Whether a number is used by more than one account or customer is asked at every look under a link that says neither.
+    # Whether several accounts or customers use a number is asked at every look under a link that says neither.
     sa.Index("ix_deliveries_purchase_order", "purchase_order"),
     sa.Index("ix_deliveries_updated_at", "account", "updated_at"),
 )

@@ -113,6 +113,15 @@ def test_a_new_link_that_would_take_over_a_frozen_order_is_refused(store: OrderS
     assert store.link(row(credit_kg=8)).added == 1
 
 
+def test_the_link_of_a_delivery_found_by_its_marker_can_come_back(store: OrderStore) -> None:
+    """After a lost database the firing may be adopted before the links are imported: the file is taken whole."""
+    store.deliver()
+    store.look()
+    store.fire("confirmed", {})
+
+    assert store.link().added == 1
+
+
 def test_unlinking_takes_the_link_away_and_has_its_orders_looked_at(store: OrderStore) -> None:
     """A complete order without its link is unlinked, and says that it is complete no more."""
     store.deliver()

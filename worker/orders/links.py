@@ -111,7 +111,9 @@ def _frozen_by(row: LinkRow, held: Sequence[Link], frozen: Sequence[_Frozen]) ->
     proposed = _proposed(row)
     after = [link for link in held if _key_of(link) != row.key] + [proposed]
     for order in frozen:
-        if covers(proposed, order.key) and best(after, order.key) != best(held, order.key):
+        stands_on = best(held, order.key)
+        # None: the links were lost with a database, and the delivery was found by its marker. Then they come back.
+        if stands_on is not None and covers(proposed, order.key) and best(after, order.key) != stands_on:
             return order.state
     return None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +12,7 @@ from connectors.simulated.articles import WITH_FACTOR
 from connectors.simulated.story_credits import CreditMaker
 from connectors.simulated.story_orders import OrderMaker
 from connectors.simulated.story_steps import StepMaker
-from connectors.simulated.story_words import FactorRow, Story, StoryPlan
+from connectors.simulated.story_words import FactorRow, Step, Story, StoryPlan
 
 
 def tell(plan: StoryPlan) -> Story:
@@ -21,7 +23,7 @@ def tell(plan: StoryPlan) -> Story:
     steps = StepMaker(plan.seconds, chance)
     schedule = [step for order in orders for step in steps.of_order(order)]
     schedule += steps.of_loose(loose) + steps.of_planted(delivery for delivery, _why in planted)
-    schedule += steps.vanishing(loose[: plan.deletions])
+    schedule = without_the_gone(schedule, steps.vanishing(loose[: plan.deletions]))
     credit = CreditMaker(orders, chance)
     return Story(
         plan=plan,
@@ -32,6 +34,12 @@ def tell(plan: StoryPlan) -> Story:
         expected=credit.expected(),
         planted=tuple(why for _delivery, why in planted),
     )
+
+
+def without_the_gone(schedule: Sequence[Step], vanishing: Sequence[Step]) -> list[Step]:
+    """Return both, without what would happen to a delivery after it vanished."""
+    gone = {step.key: step.offset for step in vanishing}
+    return [*(step for step in schedule if step.offset < gone.get(step.key, math.inf)), *vanishing]
 
 
 def factors() -> tuple[FactorRow, ...]:

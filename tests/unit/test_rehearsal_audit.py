@@ -267,6 +267,8 @@ def test_a_receiver_is_told_of_what_vanished() -> None:
     fine = evidence()
     appeared = {"id": "evt_9", "type": "waybill.delivery.appeared", "valid": True}
     known = with_webhook(fine, subjects={**fine.webhook["subjects"], "deliveries/9": [appeared]})
-    swept = replace(known, swept=True, warehouse={**fine.warehouse, "removed": [9]})
+    gone = (*fine.ours.deliveries, Held(id=9, record=record(9, ""), visible=False))
+    swept = replace(with_ours(known, deliveries=gone), swept=True, warehouse={**fine.warehouse, "removed": [9]})
 
     assert [finding.kind for finding in audit(swept).findings] == [Kind.MISSED]
+    assert audit(replace(swept, ours=fine.ours)).passed

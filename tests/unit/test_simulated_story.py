@@ -174,3 +174,13 @@ def test_a_player_plays_by_itself() -> None:
 
     assert (before["elapsed_seconds"], before["done"]) == (0.0, False)
     assert player.progress()["done"] is True
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_happens_to_a_delivery_after_it_vanished(seed: int) -> None:
+    """A delivery that was due to move later takes that to its grave."""
+    steps = tell(StoryPlan(seed=seed, deliveries=120, orders=20, deletions=5)).steps
+    gone = {step.key: step.offset for step in steps if step.kind is Kind.VANISH}
+
+    assert len(gone) == 5
+    assert all(step.kind is Kind.VANISH or step.offset < gone[step.key] for step in steps if step.key in gone)

@@ -68,18 +68,22 @@ def _mirrored(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _vanished(evidence: Evidence) -> Iterator[Finding]:
-    """After a sweep, what vanished is held as such, and the receiver was told so."""
-    if not evidence.swept:
-        return
-    visible = {delivery.id for delivery in evidence.ours.deliveries if delivery.visible}
-    subjects = evidence.webhook["subjects"]
-    for key in evidence.warehouse["removed"]:
-        if key in visible:
-            yield Finding(Kind.MISSED, f"delivery {key}", "it vanished and the sweep did not see that")
+    """After a sweep, what vanished is held as such, and the receiver was told so.
+
+    What was gone before this database first looked is unknown to it.
+    """
+    held = {delivery.id: delivery for delivery in evidence.ours.deliveries}
+    for key in evidence.warehouse["removed"] if evidence.swept else ():
+        if key not in held:
             continue
-        types = {message["type"] for message in subjects.get(f"deliveries/{key}", ())}
-        if types and EventType.DELIVERY_VANISHED not in types:
+        if held[key].visible:
+            yield Finding(Kind.MISSED, f"delivery {key}", "it vanished and the sweep did not see that")
+        elif EventType.DELIVERY_VANISHED not in _types(evidence, key):
             yield Finding(Kind.MISSED, f"delivery {key}", "it vanished and the receiver was not told")
+
+
+def _types(evidence: Evidence, key: int) -> set[str]:
+    return {message["type"] for message in evidence.webhook["subjects"].get(f"deliveries/{key}", ())}
 
 
 def _events(evidence: Evidence) -> Iterator[Finding]:

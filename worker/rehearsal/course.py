@@ -9,6 +9,7 @@ from worker.rehearsal import facts as reading
 from worker.rehearsal.facts import Facts
 from worker.rehearsal.fleet import Fleet
 from worker.rehearsal.options import Disturbance, Plan, Planned
+from worker.rehearsal.processes import ProcessFailed
 from worker.rehearsal.scene import Scene
 from worker.rehearsal.settling import Goal, has_read_all, signature, still_open
 from worker.rehearsal.store import lose
@@ -24,6 +25,9 @@ _STALL_SECONDS = 45.0
 
 # Seconds after which the story begins even if the source was not read: the audit will tell why.
 _FIRST_POLL_SECONDS = 60.0
+
+# Seconds that a busy machine may make the story late; more means that the simulators no longer tell it.
+_STORY_OVERDUE_SECONDS = 60.0
 
 Say = Callable[[Progress, Facts], None]
 
@@ -78,6 +82,7 @@ class Watch:
         while True:
             self._fleet.check()
             progress = self._twins.progress()
+            self._require_in_time(progress)
             self._disturb(progress)
             self._note_the_end(progress)
             facts = reading.look(self._database, self._scene.account)
@@ -86,6 +91,12 @@ class Watch:
             if not left or self._is_over(facts):
                 return left
             self._clock.sleep(_LOOK_SECONDS)
+
+    def _require_in_time(self, progress: Progress) -> None:
+        overdue = progress.elapsed - self._plan.story_seconds
+        if not progress.done and overdue > _STORY_OVERDUE_SECONDS:
+            sentence = f"The story should have ended {overdue:.0f} s ago: {self._twins.last_words()}"
+            raise ProcessFailed(sentence)
 
     def _note_the_end(self, progress: Progress) -> None:
         if progress.done and not self.state.left and self.state.goal is None:

@@ -62,6 +62,10 @@ class Twins:
         """What truly happened at `warehouse`, `registry` or `webhook`."""
         return self._ask("GET", f"/truth/{system}")
 
+    def last_words(self) -> str:
+        """The end of the simulators' log."""
+        return self._child.last_words()
+
     def calm(self) -> None:
         """Let no more reads fail or lie."""
         self._ask("POST", "/faults", _CALM)

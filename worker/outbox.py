@@ -3,6 +3,7 @@
 Reading what is due needs no write lock; only what is really sent is written.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,23 +33,7 @@ class DueTask:
     kind: str
 
 
-def in_flight(connection: sa.Connection, now: datetime, kinds: Collection[str]) -> int:
-    """How many tasks of these kinds are running or in a message that may still be claimed."""
-    sent = sa.and_(_WAITING, tasks.c.sent_at >= now - timedelta(seconds=RESEND_SECONDS))
-    # Two counts, each with an index of its own: a long backlog must not be read to find the few that are sent.
-    return sum(
-        connection.execute(
-            sa.select(sa.func.count()).select_from(tasks).where(_OPEN, condition, tasks.c.kind.in_(kinds))
-        ).scalar_one()
-        for condition in (_RUNNING, sent)
-    )
-
-
-def due(connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str]) -> list[DueTask]:
-    """Up to `limit` due tasks of these kinds that are not on their way, oldest first.
-
-    Only the oldest open task of a kind and subject is among them: one event per subject is in flight.
-    """
+def _due() -> sa.Select[int, str, str]:
     older = tasks.alias("older")
     blocked = (
         sa.select(older.c.number)
@@ -60,14 +45,46 @@ def due(connection: sa.Connection, now: datetime, limit: int, kinds: Collection[
         )
         .exists()
     )
-    unsent = sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < now - timedelta(seconds=RESEND_SECONDS))
-    rows = connection.execute(
+    unsent = sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < sa.bindparam("recently"))
+    kinds = tasks.c.kind.in_(sa.bindparam("kinds", expanding=True))
+    return (
         sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
-        .where(_WAITING, _OPEN, tasks.c.due_at <= now, unsent, ~blocked, tasks.c.kind.in_(kinds))
+        .where(_WAITING, _OPEN, tasks.c.due_at <= sa.bindparam("now"), unsent, ~blocked, kinds)
         .order_by(tasks.c.due_at, tasks.c.number)
-        .limit(limit)
+        .limit(sa.bindparam("most"))
     )
-    return [DueTask(row.number, row.id, row.kind) for row in rows]
+
+
+# Made once: the relay asks many times a second, and putting a statement together costs as much as running it.
+_DUE = _due()
+# Two counts, each with an index of its own: a long backlog must not be read to find the few that are out.
+_COUNT = sa.select(tasks.c.kind, sa.func.count()).group_by(tasks.c.kind)
+_IN_FLIGHT = (
+    _COUNT.where(_OPEN, _RUNNING),
+    _COUNT.where(_OPEN, _WAITING, tasks.c.sent_at >= sa.bindparam("recently")),
+)
+
+
+def in_flight(connection: sa.Connection, now: datetime) -> Counter[str]:
+    """How many tasks of each kind are running or in a message that may still be claimed."""
+    found: Counter[str] = Counter()
+    for statement in _IN_FLIGHT:
+        for kind, count in connection.execute(statement, {"recently": _recently(now)}):
+            found[kind] += count
+    return found
+
+
+def due(connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str]) -> list[DueTask]:
+    """Up to `limit` due tasks of these kinds that are not on their way, oldest first.
+
+    Only the oldest open task of a kind and subject is among them: one event per subject is in flight.
+    """
+    values = {"now": now, "recently": _recently(now), "kinds": list(kinds), "most": limit}
+    return [DueTask(row.number, row.id, row.kind) for row in connection.execute(_DUE, values)]
+
+
+def _recently(now: datetime) -> datetime:
+    return now - timedelta(seconds=RESEND_SECONDS)
 
 
 def mark_sent(connection: sa.Connection, sent: Sequence[DueTask], now: datetime) -> None:
@@ -78,10 +95,12 @@ def mark_sent(connection: sa.Connection, sent: Sequence[DueTask], now: datetime)
     connection.execute(sa.update(tasks).where(tasks.c.number.in_(numbers), _WAITING).values(sent_at=now))
 
 
+_EXPIRED = sa.select(tasks.c.number).where(_RUNNING, _OPEN, tasks.c.lease_until < sa.bindparam("now")).limit(1)
+
+
 def has_expired(connection: sa.Connection, now: datetime) -> bool:
     """Whether some worker let a lease run out."""
-    expired = sa.select(tasks.c.number).where(_RUNNING, _OPEN, tasks.c.lease_until < now).limit(1)
-    return connection.execute(expired).first() is not None
+    return connection.execute(_EXPIRED, {"now": now}).first() is not None
 
 
 def release_expired(connection: sa.Connection, now: datetime) -> int:

@@ -170,11 +170,11 @@ def test_what_is_in_flight_is_counted(database: Database, desk: Tasks) -> None:
     _add(database, desk, subject="a")
     ids = _add(database, desk, subject="b")
     with database.write() as connection:
-        before = outbox.in_flight(connection, NOON, RULES)
+        before = outbox.in_flight(connection, NOON).total()
         _send(connection, NOON, limit=1)
     _claim(database, desk, ids)
 
     with database.read() as connection:
         assert before == 0
-        assert outbox.in_flight(connection, NOON, RULES) == 2
-        assert outbox.in_flight(connection, NOON + timedelta(seconds=RESEND_SECONDS + 1), RULES) == 1
+        assert outbox.in_flight(connection, NOON).total() == 2
+        assert outbox.in_flight(connection, NOON + timedelta(seconds=RESEND_SECONDS + 1)).total() == 1

@@ -1,6 +1,7 @@
 """The relay: from due rows to messages. It sends again what nobody finished, so the broker may lose what it likes."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from worker.runtime.rescan import Hinted, Rescan
 _log = structlog.get_logger(__name__)
 
 # Seconds between two looks while there is work, and while there has been none for some looks.
-BUSY_SECONDS = 0.02
+BUSY_SECONDS = 0.04
 IDLE_SECONDS = 0.5
 # Seconds to wait for a database or a broker that failed.
 _TROUBLE_SECONDS = 2.0
@@ -120,16 +121,17 @@ class Relay:
         """What is due, in a view that holds up no writer."""
         with self._database.read() as connection:
             now = self._database.now(connection)
+            rows = {look.actor: self._rows_due(connection, now, look) for look in _LOOKS}
+            out = outbox.in_flight(connection, now)
             return _Found(
                 now=now,
                 expired=outbox.has_expired(connection, now),
-                rows={look.actor: self._rows_due(connection, now, look) for look in _LOOKS},
-                tasks={lane.name: self._tasks_due(connection, now, lane) for lane in self._lanes(connection)},
+                rows=rows,
+                tasks={lane.name: self._tasks_due(connection, now, lane, out) for lane in self._lanes(connection)},
             )
 
-    def _tasks_due(self, connection: sa.Connection, now: datetime, lane: Lane) -> list[DueTask]:
-        out = outbox.in_flight(connection, now, lane.kinds) + self._hinted_in(lane)
-        room = self._limits[lane.name] - out
+    def _tasks_due(self, connection: sa.Connection, now: datetime, lane: Lane, out: Counter[str]) -> list[DueTask]:
+        room = self._limits[lane.name] - sum(out[kind] for kind in lane.kinds) - self._hinted_in(lane)
         return outbox.due(connection, now, room, lane.kinds) if room > 0 else []
 
     def _rows_due(self, connection: sa.Connection, now: datetime, look: _Look) -> list[Hinted]:

@@ -35,10 +35,13 @@ class Rescan:
 
     def __init__(self, table: sa.Table) -> None:
         self._table = table
+        # Made once: the relay asks many times a second, and putting a statement together costs as much as running it.
+        self._due = self._select().where(table.c.look_at <= sa.bindparam("now")).limit(sa.bindparam("most"))
+        self._stands = sa.select(table.c.id, table.c.look_at).where(table.c.id.in_(sa.bindparam("ids", expanding=True)))
 
     def due(self, connection: sa.Connection, now: datetime, limit: int) -> list[Hinted]:
         """Up to `limit` due rows, the longest due first, with the time that they are to be moved on to."""
-        rows = connection.execute(self._select().where(self._table.c.look_at <= now).limit(limit))
+        rows = connection.execute(self._due, {"now": now, "most": limit})
         until = now + timedelta(seconds=AGAIN_SECONDS)
         return [Hinted(row.id, until, row.look_at, _subject(row)) for row in rows]
 
@@ -53,8 +56,7 @@ class Rescan:
         if not hinted:
             return []
         ids = [row.id for row in hinted]
-        rows = connection.execute(sa.select(self._table.c.id, self._table.c.look_at).where(self._table.c.id.in_(ids)))
-        stands = {row.id: row.look_at for row in rows}
+        stands = {row.id: row.look_at for row in connection.execute(self._stands, {"ids": ids})}
         return [row for row in hinted if stands.get(row.id) == row.until]
 
     def look_again(self, connection: sa.Connection, key: OrderKey, until: datetime) -> None:

@@ -98,7 +98,7 @@ class Reading:
         if self._leases is None:
             yield
             return
-        lease = self._leases.acquire(f"account:{account}", _LEASE_SECONDS)
+        lease = self._leases.acquire(f"poll:{account}", _LEASE_SECONDS)
         if lease is None:
             sentence = f"another process is reading {account}"
             raise Taken(sentence)

@@ -21,7 +21,7 @@ FIRE = "fire"
 JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE})
 
 # Seconds until the next try of one event at the receiver, published in docs/events.md. Quick at first, since the next
-# event of the subject waits; about three days in all, so that a weekend's outage loses nothing.
+# event of the subject waits; two and a half days in all, so that a weekend's outage loses nothing.
 MIRROR_SCHEDULE = (
     5.0,
     15.0,

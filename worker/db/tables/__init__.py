@@ -1,0 +1,49 @@
+"""Every table, with the constraints that keep the promises.
+
+Code asks, constraints refuse. Statements live with the module that owns the rows; this one only says what there is.
+Firings, attempts, links and counted deliveries are never pruned (DESIGN §6.1).
+"""
+
+from worker.db.schema import metadata
+from worker.db.tables.credits import (
+    attempts,
+    bindings,
+    counted_deliveries,
+    credit_deliveries,
+    firing_changes,
+    firing_history,
+    firings,
+    ledger_reads,
+    mismatches,
+    pins,
+    readings,
+)
+from worker.db.tables.log import budgets, events, leases, switches, tasks
+from worker.db.tables.orders import links, orders
+from worker.db.tables.source import accounts, coverage, deliveries, set_aside
+
+__all__ = [
+    "accounts",
+    "attempts",
+    "bindings",
+    "budgets",
+    "counted_deliveries",
+    "coverage",
+    "credit_deliveries",
+    "deliveries",
+    "events",
+    "firing_changes",
+    "firing_history",
+    "firings",
+    "leases",
+    "ledger_reads",
+    "links",
+    "metadata",
+    "mismatches",
+    "orders",
+    "pins",
+    "readings",
+    "set_aside",
+    "switches",
+    "tasks",
+]

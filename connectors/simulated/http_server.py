@@ -103,7 +103,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Answer the request that was just parsed."""
-        reply = self.server.answerer(self._request())
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length) if length else b""
+        if len(body) < length:
+            # The sender died in the middle of its sentence: that was no request.
+            self.close_connection = True
+            return
+        reply = self.server.answerer(self._request(body))
         if reply.delay_seconds > 0 and self.server.stopping.wait(reply.delay_seconds):
             self.close_connection = True
             return
@@ -114,15 +120,14 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - signature of the base class
         """Say nothing: the twins keep ledgers instead of logs."""
 
-    def _request(self) -> Request:
+    def _request(self, body: bytes) -> Request:
         parts = urlsplit(self.path)
-        length = int(self.headers.get("Content-Length", "0"))
         return Request(
             method=self.command,
             path=parts.path,
             query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length) if length else b"",
+            body=body,
         )
 
     def _finish(self, reply: Reply) -> None:

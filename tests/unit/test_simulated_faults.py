@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -284,6 +286,25 @@ def test_a_stopped_server_can_be_started_again_at_its_address() -> None:
         again = httpx.head(server.url).status_code
 
     assert (first, again) == (299, 299)
+
+
+def test_a_request_that_breaks_off_is_none() -> None:
+    """A sender that dies in the middle of a body has not asked for anything."""
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(request)
+        return Reply(status=200)
+
+    with LocalServer(answer) as server:
+        address = urlsplit(server.url)
+        with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=10) as sender:
+            sender.sendall(b"POST /hook HTTP/1.1\r\nContent-Length: 9\r\n\r\n{half")
+            sender.shutdown(socket.SHUT_WR)
+            answered = sender.recv(100)
+
+    assert answered == b""
+    assert asked == []
 
 
 def test_stopping_ends_a_hanging_answer() -> None:

@@ -223,7 +223,7 @@ def test_an_event_that_arrived_without_a_valid_signature_is_reported() -> None:
 
     assert findings(with_webhook(fine, subjects=subjects, invalid=[badly])) == [
         "missed: deliveries/1: event evt_1 did not arrive with a valid signature",
-        "wrong: deliveries/1: message evt_1: wrong signature",
+        "wrong: webhook: message evt_1 about deliveries/1: wrong signature",
     ]
 
 

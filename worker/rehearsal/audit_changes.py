@@ -94,7 +94,8 @@ def _events(evidence: Evidence) -> Iterator[Finding]:
         if event not in arrived:
             yield Finding(Kind.MISSED, subject, f"event {event} did not arrive with a valid signature")
     for receipt in evidence.webhook["invalid"]:
-        yield Finding(Kind.WRONG, str(receipt["subject"]), f"message {receipt['webhook_id']}: {receipt['verdict']}")
+        sentence = f"message {receipt['webhook_id']} about {receipt['subject']}: {receipt['verdict']}"
+        yield Finding(Kind.WRONG, "webhook", sentence)
     if not evidence.lost_database:
         # A database that was read anew tells its facts again, in the order in which it found them.
         for message in evidence.webhook["out_of_order"]:

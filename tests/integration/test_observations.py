@@ -179,6 +179,27 @@ def test_a_record_set_aside_is_closed_once_it_parses_and_its_order_is_told(desk:
     assert desk.rows(events)[-1].data["parses_again"] is True
 
 
+def test_a_record_without_a_customer_has_every_order_of_its_number_looked_at(desk: Desk) -> None:
+    """It may belong to any of them, so it blocks each; and each is looked at again once it is known whose it was."""
+    desk.see(1, raw(1), raw(2, customerId=8), raw(3, numberPurchaseOrder="PO2"))
+    desk.see(2, raw(9, customerId=None))
+    blocked = desk.orders[-1]
+    desk.see(3, raw(9, customerId=8, numberPurchaseOrder="PO2"))
+
+    ours, other = OrderKey(ACCOUNT, 1000050, "PO1"), OrderKey(ACCOUNT, 8, "PO1")
+    assert set(blocked) == {ours, other}
+    assert set(desk.orders[-1]) == {OrderKey(ACCOUNT, 8, "PO2"), ours, other}
+
+
+def test_a_record_that_comes_in_another_broken_form_frees_the_orders_it_may_have_blocked(desk: Desk) -> None:
+    """The newer form closes the older one, and what that had blocked is looked at again."""
+    desk.see(1, raw(1), raw(2, numberPurchaseOrder="PO2"))
+    desk.see(2, raw(9, customerId=None))
+    desk.see(3, raw(9, customerId=None, numberPurchaseOrder="PO2"))
+
+    assert set(desk.orders[-1]) == {OrderKey(ACCOUNT, 1000050, "PO1"), OrderKey(ACCOUNT, 1000050, "PO2")}
+
+
 def test_a_doubtful_record_closes_nothing(desk: Desk) -> None:
     """An older stamp is not taken until it is confirmed, and neither is what it says about a record set aside."""
     desk.see(1, raw(1, 5))

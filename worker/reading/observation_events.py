@@ -24,6 +24,8 @@ class Change:
     went_back: bool = False
     # A record of this delivery had been set aside, and it parses now: a fact although nothing else may have changed.
     mended: bool = False
+    # Orders that the record which was set aside may have blocked until now.
+    freed: tuple[OrderKey, ...] = ()
 
 
 def change_draft(change: Change, account: str, proof: Mapping[str, object] | None) -> EventDraft:
@@ -44,7 +46,7 @@ def change_draft(change: Change, account: str, proof: Mapping[str, object] | Non
             "parses_again": change.mended,
             "proof": None if proof is None else dict(proof),
         },
-        orders=_orders(account, held, record),
+        orders=_orders(account, change),
     )
 
 
@@ -79,8 +81,9 @@ def _previous(held: sa.Row[Any]) -> dict[str, object]:
     }
 
 
-def _orders(account: str, held: sa.Row[Any] | None, record: DeliveryRecord) -> tuple[OrderKey, ...]:
-    keys = [order_key(account, record.customer_id, record.purchase_order)]
+def _orders(account: str, change: Change) -> tuple[OrderKey, ...]:
+    record, held = change.record, change.held
+    keys = [order_key(account, record.customer_id, record.purchase_order), *change.freed]
     if held is not None:
         keys.insert(0, order_key(account, held.customer_id, held.purchase_order))
     return tuple(dict.fromkeys(key for key in keys if key is not None))

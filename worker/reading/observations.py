@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from worker.db.tables import deliveries
 from worker.event_log import EventLog
-from worker.events import EventDraft, EventType
+from worker.events import EventDraft, EventType, OrderKey
 from worker.reading import accounts, set_aside
 from worker.reading.delivery_rows import row_values
 from worker.reading.normalizer import DeliveryRecord, SetAside
@@ -111,7 +111,7 @@ class Observations:
         taken = {key: turn for key, (_, turn) in parsed.items() if doubts[key] is None}
         mended = set_aside.close_parsed(connection, account, taken, now)
         verdicts = {
-            key: doubts[key] or _verdict(record, turn, held.get(key), mended=key in mended)
+            key: doubts[key] or _verdict(record, turn, held.get(key), freed=mended.get(key))
             for key, (record, turn) in parsed.items()
         }
         changes = [verdict for verdict in verdicts.values() if isinstance(verdict, Change)]
@@ -179,14 +179,25 @@ def _doubt(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, confi
     return _Nothing.SUSPICIOUS if record.updated_at < held.updated_at and not confirmed else None
 
 
-def _verdict(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, mended: bool) -> Change | _Nothing:
-    if held is None:
-        return Change(kind=EventType.DELIVERY_APPEARED, record=record, turn=turn, held=None, mended=mended)
-    if held.visible and record.content_hash == held.content_hash and not mended:
+def _verdict(
+    record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, freed: tuple[OrderKey, ...] | None
+) -> Change | _Nothing:
+    """What an observation that is taken is; `freed` where a record of its delivery had been set aside."""
+    mended = freed is not None
+    if held is not None and held.visible and record.content_hash == held.content_hash and not mended:
         return _Nothing.UNCHANGED
-    kind = EventType.DELIVERY_CHANGED if held.visible else EventType.DELIVERY_RETURNED
-    went_back = record.updated_at < held.updated_at
-    return Change(kind=kind, record=record, turn=turn, held=held, went_back=went_back, mended=mended)
+    kind = EventType.DELIVERY_APPEARED
+    if held is not None:
+        kind = EventType.DELIVERY_CHANGED if held.visible else EventType.DELIVERY_RETURNED
+    return Change(
+        kind=kind,
+        record=record,
+        turn=turn,
+        held=held,
+        went_back=held is not None and record.updated_at < held.updated_at,
+        mended=mended,
+        freed=() if freed is None else freed,
+    )
 
 
 def _write(connection: sa.Connection, changes: Sequence[Change], circumstances: Circumstances) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.db.tables import set_aside
+from worker.db.tables import deliveries, orders, set_aside
 from worker.events import EventDraft, EventType, OrderKey, account_source
 from worker.reading.delivery_rows import order_key
 from worker.reading.normalizer import SetAside
@@ -58,12 +58,17 @@ class Kept:
         )
 
 
-def close_parsed(connection: sa.Connection, account: str, turns: Mapping[int, int], now: datetime) -> set[int]:
-    """Close what is open about deliveries that were read (delivery id → turn) in a form that parses; their ids."""
+def close_parsed(
+    connection: sa.Connection, account: str, turns: Mapping[int, int], now: datetime
+) -> dict[int, tuple[OrderKey, ...]]:
+    """Close what is open about deliveries that were read (delivery id → turn) in a form that parses.
+
+    The deliveries concerned, each with the orders that its record may have blocked until now.
+    """
     if not turns:
-        return set()
+        return {}
     found = connection.execute(
-        sa.select(set_aside.c.id, set_aside.c.delivery_id, set_aside.c.turn).where(
+        sa.select(set_aside).where(
             set_aside.c.account == account,
             set_aside.c.closed_at.is_(None),
             set_aside.c.delivery_id.between(min(turns), max(turns)),
@@ -71,7 +76,10 @@ def close_parsed(connection: sa.Connection, account: str, turns: Mapping[int, in
     ).all()
     later = [row for row in found if row.delivery_id in turns and row.turn < turns[row.delivery_id]]
     _close(connection, [row.id for row in later], now)
-    return {row.delivery_id for row in later}
+    freed: dict[int, tuple[OrderKey, ...]] = {}
+    for row in later:
+        freed[row.delivery_id] = (*freed.get(row.delivery_id, ()), *_may_belong_to(connection, row))
+    return freed
 
 
 def keep(
@@ -83,8 +91,10 @@ def keep(
         known = None if item.record.delivery_id is None else held.get(item.record.delivery_id)
         if known is not None and known.turn > item.turn:
             continue
+        older = _older(connection, account, item)
         if _taken(connection, account, item, known, now):
-            kept.append(_kept(account, item.record, known))
+            _close(connection, [row.id for row in older], now)
+            kept.append(_kept(connection, account, item.record, known, older))
     return kept
 
 
@@ -98,7 +108,6 @@ def _taken(connection: sa.Connection, account: str, item: Broken, known: sa.Row[
     row = connection.execute(sa.select(set_aside).where(set_aside.c.id == identity)).first()
     if row is not None and not _came_back(row, item, known):
         return False
-    _close_older(connection, account, item, now)
     if row is None:
         connection.execute(sa.insert(set_aside), [_values(account, identity, item, known, now)])
     else:
@@ -113,18 +122,17 @@ def _came_back(row: sa.Row[Any], item: Broken, known: sa.Row[Any] | None) -> boo
     return row.closed_at is not None and row.turn < item.turn and parsed_since
 
 
-def _close_older(connection: sa.Connection, account: str, item: Broken, now: datetime) -> None:
+def _older(connection: sa.Connection, account: str, item: Broken) -> Sequence[sa.Row[Any]]:
+    """Open records of the same delivery that were read before this one."""
     if item.record.delivery_id is None:
-        return
-    older = connection.execute(
-        sa.select(set_aside.c.id).where(
-            set_aside.c.account == account,
-            set_aside.c.delivery_id == item.record.delivery_id,
-            set_aside.c.closed_at.is_(None),
-            set_aside.c.turn < item.turn,
-        )
+        return []
+    statement = sa.select(set_aside).where(
+        set_aside.c.account == account,
+        set_aside.c.delivery_id == item.record.delivery_id,
+        set_aside.c.closed_at.is_(None),
+        set_aside.c.turn < item.turn,
     )
-    _close(connection, list(older.scalars()), now)
+    return connection.execute(statement).all()
 
 
 def _close(connection: sa.Connection, ids: list[str], now: datetime) -> None:
@@ -132,15 +140,38 @@ def _close(connection: sa.Connection, ids: list[str], now: datetime) -> None:
         connection.execute(sa.update(set_aside).where(set_aside.c.id.in_(ids)).values(closed_at=now))
 
 
-def _kept(account: str, record: SetAside, known: sa.Row[Any] | None) -> Kept:
-    keys = [order_key(account, record.customer_id, record.purchase_order)]
+def _kept(
+    connection: sa.Connection,
+    account: str,
+    record: SetAside,
+    known: sa.Row[Any] | None,
+    older: Sequence[sa.Row[Any]],
+) -> Kept:
+    identity = record_id(account, record.payload_hash)
+    this = connection.execute(sa.select(set_aside).where(set_aside.c.id == identity)).one()
+    keys = [key for row in (this, *older) for key in _may_belong_to(connection, row)]
     if known is not None:
-        keys.append(order_key(account, known.customer_id, known.purchase_order))
-    return Kept(
-        id=record_id(account, record.payload_hash),
-        record=record,
-        orders=tuple(dict.fromkeys(key for key in keys if key is not None)),
+        last = order_key(account, known.customer_id, known.purchase_order)
+        keys += [] if last is None else [last]
+    return Kept(id=identity, record=record, orders=tuple(dict.fromkeys(keys)))
+
+
+def _may_belong_to(connection: sa.Connection, row: sa.Row[Any]) -> list[OrderKey]:
+    """The orders that a record may belong to: its own, or every known one of its number where no customer was read."""
+    if row.customer_id is not None or order_key(row.account, 0, row.purchase_order) is None:
+        key = order_key(row.account, row.customer_id, row.purchase_order)
+        return [] if key is None else [key]
+    # An order may be known by its row alone, once its deliveries have left it, or by deliveries that wait for a look.
+    customers = sa.union(
+        *(
+            sa.select(table.c.customer_id).where(
+                table.c.account == row.account, table.c.purchase_order == row.purchase_order
+            )
+            for table in (deliveries, orders)
+        )
     )
+    found = sorted(connection.execute(customers).scalars())
+    return [OrderKey(row.account, customer_id, row.purchase_order) for customer_id in found]
 
 
 def _values(account: str, identity: str, item: Broken, known: sa.Row[Any] | None, now: datetime) -> dict[str, object]:

@@ -9,7 +9,7 @@ from worker.db import Database
 from worker.leases import Lease, Leases
 
 # The readings and the commit take seconds; a process that died there is waited for no longer than this, in seconds.
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 30.0
 # Threads of one process queue here instead of asking the database; longer, and all of them would stand here while other
 # work waits. In seconds.
 QUEUE_SECONDS = 0.25

@@ -145,13 +145,26 @@ class _Base:
             ledger=ledger,
             unsent=unsent,
             preparing=preparing,
-            freezing=Freezing(database=database, rows=rows, readiness=readiness, clock=self.clock, owner=owner),
+            freezing=Freezing(
+                database=database, rows=rows, readiness=readiness, clock=self.clock, owner=owner, checkpoint=checkpoint
+            ),
             sending=Sending(account=account, clock=self.clock, checkpoint=checkpoint),
             recording=Recording(
-                database=database, rows=rows, brakes=self.brakes, confirming=self.confirming, owner=owner
+                database=database,
+                rows=rows,
+                brakes=self.brakes,
+                confirming=self.confirming,
+                owner=owner,
+                checkpoint=checkpoint,
             ),
             resolving=Resolving(
-                database=database, rows=rows, account=account, ledger=ledger, policy=policy, owner=owner
+                database=database,
+                rows=rows,
+                account=account,
+                ledger=ledger,
+                policy=policy,
+                owner=owner,
+                checkpoint=checkpoint,
             ),
             repeating=Repeating(database=database, rows=rows, readiness=readiness, policy=policy, owner=owner),
             overdue=overdue,

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from worker.checkpoints import Checkpoint, nothing
 from worker.clock import Clock
 from worker.db import Database
 from worker.db.tables import attempts, counted_deliveries
@@ -23,6 +24,10 @@ from worker.firing.rows import FiringRow, FiringRows, Overtaken, unresolved_kg
 from worker.leases import Lease
 from worker.standing import Standing
 from worker.states import FiringState
+
+# In the transaction, with everything of the intent written; and just after it, the account's lock still held.
+INTENT_WRITTEN = "firing: intent written"
+INTENT_COMMITTED = "firing: intent committed"
 
 _CANCELLED = "cancelled"
 
@@ -44,12 +49,22 @@ class Frozen:
 class Freezing:
     """Commits the intent."""
 
-    def __init__(self, *, database: Database, rows: FiringRows, readiness: Readiness, clock: Clock, owner: str) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        rows: FiringRows,
+        readiness: Readiness,
+        clock: Clock,
+        owner: str,
+        checkpoint: Checkpoint = nothing,
+    ) -> None:
         self._database = database
         self._rows = rows
         self._readiness = readiness
         self._clock = clock
         self._owner = owner
+        self._checkpoint = checkpoint
 
     def freeze(self, firing: FiringRow, prepared: Prepared, held: Held) -> Frozen:
         """Commit, or raise Overtaken if anything is not as it was when it was read; nothing is written then."""
@@ -58,10 +73,13 @@ class Freezing:
         try:
             with self._database.write() as connection:
                 _require(held.leases.holds(connection, held.lease), "the lease ran out")
-                return self._freeze(connection, firing, prepared, held.lease, started)
+                frozen = self._freeze(connection, firing, prepared, held.lease, started)
+                self._checkpoint(INTENT_WRITTEN)
         except sa.exc.IntegrityError as error:
             otherwise = "another unresolved firing has one of the batches"
             raise Overtaken(otherwise) from error
+        self._checkpoint(INTENT_COMMITTED)
+        return frozen
 
     def _freeze(
         self, connection: sa.Connection, firing: FiringRow, prepared: Prepared, lease: Lease, started: float

@@ -141,13 +141,17 @@ class Person:
             wake(connection, [Cause.UNATTRIBUTED], self._now(connection))
 
     def supplement(self, key: OrderKey, kg: int, because: str) -> FiringRow:
-        """Plan a further credit delivery of so many kilograms for an order whose firings have ended."""
+        """Plan a further credit delivery of so many kilograms.
+
+        For an order whose firings have ended, or are held because it was completed before CREDITS__SINCE.
+        """
         if kg < 1:
             sentence = f"--kg must be a whole number of kilograms above 0, not {kg}."
             raise UsageError(sentence)
         with self._database.write() as connection:
             existing = self._rows.of_order(connection, key)
             ordinal = _next_ordinal(key, existing)
+            self._stand_aside(connection, existing, ordinal)
             values = {
                 "kg": kg,
                 "credit_order_id": existing[-1].credit_order_id,
@@ -158,6 +162,14 @@ class Person:
             return self._rows.create(
                 connection, key, ordinal, state=FiringState.PLANNED, reason=reason, by=_BY, values=values
             )
+
+    def _stand_aside(self, connection: sa.Connection, existing: list[FiringRow], ordinal: int) -> None:
+        """What was held for CREDITS__SINCE must not go on beside its supplement should the setting change."""
+        for firing in existing:
+            if firing.state not in ENDED:
+                hold = Hold(Cause.PERSON, f"a person supplemented the order instead: firing {ordinal}")
+                held = self._unsent.hold_in(connection, firing, hold)
+                self._rows.note(connection, held, held_by_person=True)
 
     def pause(self, because: str = "by a person") -> None:
         """Send nothing until `resume`."""
@@ -237,11 +249,18 @@ def _because(text: str) -> str:
 
 
 def _next_ordinal(key: OrderKey, existing: list[FiringRow]) -> int:
-    if not existing or any(firing.state not in ENDED for firing in existing):
-        sentence = f"Purchase order {key.purchase_order} needs a firing that has ended before it can be supplemented."
+    if not existing or not all(_may_be_supplemented(firing) for firing in existing):
+        sentence = (
+            f"Purchase order {key.purchase_order} can be supplemented once every firing of it has ended, "
+            "or is held because it was completed before CREDITS__SINCE; see `credits list`."
+        )
         raise UsageError(sentence)
     ordinal = existing[-1].ordinal + 1
     if ordinal not in ORDINALS:
         sentence = f"Purchase order {key.purchase_order} has had {len(ORDINALS)} firings; there can be no more."
         raise UsageError(sentence)
     return ordinal
+
+
+def _may_be_supplemented(firing: FiringRow) -> bool:
+    return firing.state in ENDED or (firing.state is FiringState.HELD and firing.cause == Cause.SINCE)

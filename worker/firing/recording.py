@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from worker.checkpoints import Checkpoint, nothing
 from worker.db import Database
 from worker.db.tables import attempts
 from worker.firing import pins
@@ -16,6 +17,9 @@ from worker.firing.confirming import Confirming
 from worker.firing.freezing import Frozen
 from worker.firing.rows import FiringRow, FiringRows
 from worker.states import FiringState
+
+# In the transaction, with everything written that the answer changes.
+ANSWER_WRITTEN = "firing: answer written"
 
 # After n sends that made no connection the next one waits 2^n seconds, at most this long.
 MAX_WAIT_SECONDS = 300.0
@@ -34,29 +38,36 @@ class Recording:
         brakes: Brakes,
         confirming: Confirming,
         owner: str,
+        checkpoint: Checkpoint = nothing,
     ) -> None:
         self._database = database
         self._rows = rows
         self._brakes = brakes
         self._confirming = confirming
         self._owner = owner
+        self._checkpoint = checkpoint
 
     def record(self, frozen: Frozen, reply: Reply) -> FiringRow:
         """Record the answer and move the firing as it says; the firing as it stands then."""
         with self._database.write() as connection:
-            one_at_a_time(connection)
-            firing = self._rows.load(connection, frozen.firing_id, lock=True)
-            late = firing.state is not FiringState.SENDING or not self._is_latest(connection, frozen)
-            self._end_attempt(connection, frozen, reply, late=late)
-            if reply.meaning is Meaning.FOREIGN:
-                self._brakes.put_on(connection, CREDENTIALS, reply.reason)
-            if reply.delivery is not None:
-                return self._confirming.confirm(connection, firing, reply.delivery, reason=reply.reason, by=self._owner)
-            if late:
-                return self._late(connection, firing, reply)
-            if reply.meaning is Meaning.NOT_SENT and not frozen.resend:
-                return self._never_sent(connection, firing, frozen, reply)
-            return self._unclear(connection, firing, reply)
+            recorded = self._record(connection, frozen, reply)
+            self._checkpoint(ANSWER_WRITTEN)
+            return recorded
+
+    def _record(self, connection: sa.Connection, frozen: Frozen, reply: Reply) -> FiringRow:
+        one_at_a_time(connection)
+        firing = self._rows.load(connection, frozen.firing_id, lock=True)
+        late = firing.state is not FiringState.SENDING or not self._is_latest(connection, frozen)
+        self._end_attempt(connection, frozen, reply, late=late)
+        if reply.meaning is Meaning.FOREIGN:
+            self._brakes.put_on(connection, CREDENTIALS, reply.reason)
+        if reply.delivery is not None:
+            return self._confirming.confirm(connection, firing, reply.delivery, reason=reply.reason, by=self._owner)
+        if late:
+            return self._late(connection, firing, reply)
+        if reply.meaning is Meaning.NOT_SENT and not frozen.resend:
+            return self._never_sent(connection, firing, frozen, reply)
+        return self._unclear(connection, firing, reply)
 
     def _never_sent(self, connection: sa.Connection, firing: FiringRow, frozen: Frozen, reply: Reply) -> FiringRow:
         pins.free(connection, firing.id)

@@ -8,7 +8,7 @@ from worker.firing.evidence import last_attempt
 from worker.firing.policy import Hold, Policy
 from worker.firing.preparing import PinsGone
 from worker.firing.readiness import Readiness, Ready
-from worker.firing.rows import FiringRow, FiringRows
+from worker.firing.rows import FiringRow, FiringRows, wake_orders_sharing
 from worker.states import FiringState
 
 # Fresh pins after a no about the batches, at most so often.
@@ -65,6 +65,7 @@ class Repeating:
             )
         if about == "order":
             pins.free(connection, firing.id)
+            wake_orders_sharing(connection, firing, self._database.now(connection))
             return self._rows.move(connection, firing, FiringState.REFUSED, reason=said, by=self._owner)
         return self._to_person(connection, firing, said)
 

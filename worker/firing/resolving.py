@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from connectors.isometric_records import CreditBatch, CreditDelivery, CreditOrder
 from connectors.pagination import ReadList
+from worker.checkpoints import Checkpoint, nothing
 from worker.db import Database
 from worker.firing import evidence, pins
 from worker.firing.absence import (
@@ -31,6 +32,10 @@ from worker.firing.policy import Policy
 from worker.firing.preparing import DELIVERABLE
 from worker.firing.rows import FiringRow, FiringRows
 from worker.states import FiringState
+
+# The registry was read, and nothing of it is kept yet; then, in the transaction, with the verdict written.
+LOOKED = "firing: looked"
+VERDICT_WRITTEN = "firing: verdict written"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,7 @@ class Resolving:
         ledger: Ledger,
         policy: Policy,
         owner: str,
+        checkpoint: Checkpoint = nothing,
     ) -> None:
         self._database = database
         self._rows = rows
@@ -65,6 +71,7 @@ class Resolving:
         self._ledger = ledger
         self._policy = policy
         self._owner = owner
+        self._checkpoint = checkpoint
 
     def resolve(self, firing: FiringRow) -> FiringRow | None:
         """Read once if it is time, and decide; None if it is not time yet. Raises ConnectorError."""
@@ -76,8 +83,11 @@ class Resolving:
                 self._rows.note(connection, firing, look_at=due)
                 return None
         looked = self._look(firing, now, decisive=so_far.counted + 1 >= READINGS)
+        self._checkpoint(LOOKED)
         with self._database.write() as connection:
-            return self._decide(connection, firing, looked)
+            decided = self._decide(connection, firing, looked)
+            self._checkpoint(VERDICT_WRITTEN)
+            return decided
 
     def _so_far(self, connection: sa.Connection, firing: FiringRow) -> tuple[evidence.SoFar, datetime]:
         attempt = evidence.last_attempt(connection, firing.id)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.db import Database, for_update
-from worker.db.tables import attempts, firing_history, firings, orders
+from worker.db.tables import attempts, counted_deliveries, deliveries, firing_history, firings, orders
 from worker.event_log import EventLog
 from worker.events import REGISTRY_SOURCE, EventDraft, EventType, OrderKey, firing_subject
 from worker.states import UNRESOLVED, FiringState
@@ -200,6 +200,27 @@ def wake(connection: sa.Connection, causes: Sequence[str], now: datetime) -> Non
         .where(firings.c.state == FiringState.HELD, firings.c.cause.in_(causes), firings.c.held_by_person.is_(False))
         .values(look_at=now)
     )
+
+
+def wake_orders_sharing(connection: sa.Connection, firing: FiringRow, now: datetime) -> None:
+    """Have other orders looked at that hold deliveries which this firing counted: it counts for nothing any more."""
+    joined = sa.and_(
+        deliveries.c.account == orders.c.account,
+        deliveries.c.customer_id == orders.c.customer_id,
+        deliveries.c.purchase_order == orders.c.purchase_order,
+    )
+    counted = sa.and_(
+        counted_deliveries.c.account == deliveries.c.account, counted_deliveries.c.delivery_id == deliveries.c.id
+    )
+    sharing = (
+        sa.select(orders.c.id)
+        .join(deliveries, joined)
+        .join(counted_deliveries, counted)
+        .where(counted_deliveries.c.firing_id == firing.id, orders.c.id != firing.order_id)
+    )
+    ids = list(connection.execute(sharing).scalars())
+    if ids:
+        connection.execute(sa.update(orders).where(orders.c.id.in_(ids)).values(look_at=now))
 
 
 def _event(firing: FiringRow, before: FiringState | None) -> EventDraft:

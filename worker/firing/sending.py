@@ -29,6 +29,11 @@ class Sending:
 
     def send(self, frozen: Frozen) -> Reply:
         """The meaning of whatever came back; never raises for what the registry or the network does."""
+        reply = self._reply(frozen)
+        self._checkpoint(ANSWERED)
+        return reply
+
+    def _reply(self, frozen: Frozen) -> Reply:
         left = frozen.deadline - self._clock.monotonic()
         if left <= 0:
             return answers.not_sent("the deadline passed before connecting")
@@ -40,7 +45,6 @@ class Sending:
             return answers.not_sent("the deadline passed before connecting")
         except ConnectorError as error:
             return answers.of_error(error)
-        self._checkpoint(ANSWERED)
         return answers.of_answer(answer, frozen.asked)
 
     def _before_connect(self, frozen: Frozen) -> None:

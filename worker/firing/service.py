@@ -27,6 +27,18 @@ from worker.firing.unsent import Unsent
 from worker.states import FiringState
 from worker.work import Close, Done, Outcome
 
+# What was known of the order became a row, or the row said so already.
+SETTLED = "firing: settled"
+# The account's lock is ours; nothing was read under it yet.
+LOCKED = "firing: locked"
+# A look at an ambiguous firing, and the decision about an absent one, are committed.
+LOOK_COMMITTED = "firing: look committed"
+ABSENCE_DECIDED = "firing: absence decided"
+# A request that nobody answered for any more was made ambiguous by us.
+TAKEN_OVER = "firing: taken over"
+# Everything is as far as it goes now; the task is not closed yet.
+CLOSING = "firing: closing"
+
 # One call takes at most so many steps; a firing that could go on is looked at again at once.
 MAX_STEPS = 12
 # The account's lock is with somebody else, in seconds.
@@ -83,7 +95,7 @@ class Firing:
             FiringState.PLANNED: self._settled,
             FiringState.WITHDRAWN: self._settled,
             FiringState.ARMED: self._armed,
-            FiringState.SENDING: self._overdue.take_over,
+            FiringState.SENDING: self._sending_still,
             FiringState.AMBIGUOUS: self._ambiguous,
             FiringState.ABSENT: self._absent,
         }
@@ -92,6 +104,7 @@ class Firing:
         """Take the order's firings as far as they go now, then close the task: what is left is in their rows."""
         for firing in self._firings(key):
             self._advance(firing)
+        self._checkpoint(CLOSING)
         with self._database.write() as connection:
             close(connection)
         return Done()
@@ -135,21 +148,31 @@ class Firing:
             current = step(current)
 
     def _settled(self, firing: FiringRow) -> FiringRow | None:
-        settled = self._unsent.settle(firing)
+        settled = self._settle(firing)
         return settled if settled.state is FiringState.ARMED else None
+
+    def _settle(self, firing: FiringRow) -> FiringRow:
+        settled = self._unsent.settle(firing)
+        self._checkpoint(SETTLED)
+        return settled
+
+    def _sending_still(self, firing: FiringRow) -> FiringRow | None:
+        taken = self._overdue.take_over(firing)
+        self._checkpoint(TAKEN_OVER)
+        return taken
 
     def _held(self, firing: FiringRow) -> FiringRow | None:
         if firing.cause == Cause.UNATTRIBUTED:
             self._ledger.match_again()
         if firing.cause == Cause.CREDENTIALS:
             self._knock()
-        settled = self._unsent.settle(firing)
+        settled = self._settle(firing)
         if settled.state is FiringState.HELD:
             return self._try(settled)
         return settled if settled.state is FiringState.ARMED else None
 
     def _armed(self, firing: FiringRow) -> FiringRow | None:
-        settled = self._unsent.settle(firing)
+        settled = self._settle(firing)
         return self._try(settled) if settled.state is FiringState.ARMED else None
 
     def _try(self, firing: FiringRow) -> FiringRow | None:
@@ -166,6 +189,7 @@ class Firing:
             if held is None:
                 self._look_again(firing, LOCKED_SECONDS)
                 return None
+            self._checkpoint(LOCKED)
             prepared = prepare()
             if not isinstance(prepared, Prepared):
                 return self._not_now(firing, prepared)
@@ -201,13 +225,16 @@ class Firing:
         if self._account.registry is None:
             self._look_again(firing, REFUSED_SECONDS, _NO_CREDENTIALS)
             return None
-        return self._continued(firing, self._resolving.resolve(firing))
+        resolved = self._resolving.resolve(firing)
+        self._checkpoint(LOOK_COMMITTED)
+        return self._continued(firing, resolved)
 
     def _absent(self, firing: FiringRow) -> FiringRow | None:
         if self._account.registry is None:
             self._look_again(firing, REFUSED_SECONDS, _NO_CREDENTIALS)
             return None
         decided = self._repeating.decide(firing)
+        self._checkpoint(ABSENCE_DECIDED)
         if decided.state is not FiringState.ABSENT:
             return self._continued(firing, decided)
         ready = self._repeating.ready(decided)

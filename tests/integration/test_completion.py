@@ -14,7 +14,7 @@ from worker.db import Database
 from worker.db.tables import deliveries, orders, set_aside
 from worker.events import OrderKey
 from worker.orders.link_row import LinkRow
-from worker.orders.order_rows import complete_without_firing, due_orders, find_orders, list_orders, never_looked_at
+from worker.orders.order_rows import complete_without_firing, find_orders, list_orders, never_looked_at
 from worker.states import OrderState
 from worker.work import Done
 
@@ -450,18 +450,16 @@ def test_orders_are_listed_with_the_keys_that_scripts_rely_on(store: OrderStore)
 
 
 def test_rows_are_found_that_lost_tasks_would_have_forgotten(store: OrderStore) -> None:
-    """Complete without a firing, known from deliveries but never decided, and due by their time."""
+    """Complete without a firing, and known from deliveries but never decided; a blank number is no order."""
     completed(store)
     store.deliver(2, purchase_order="PO-2")
     store.deliver(3, purchase_order="  ")
-    store.deliver(4, purchase_order=None)
-    store.link(row(credit_kg=9))
+    store.deliver(4, purchase_order="\t")
+    store.deliver(5, purchase_order=None)
 
     with store.database.read() as connection:
-        now = store.database.now(connection)
         assert complete_without_firing(connection, 10) == [KEY]
-        assert never_looked_at(connection, 10) == [OrderKey(ACCOUNT, CUSTOMER, "PO-2")]
-        assert due_orders(connection, now, 10) == [KEY]
+        assert never_looked_at(connection, 1) == [OrderKey(ACCOUNT, CUSTOMER, "PO-2")]
         assert find_orders(connection, NUMBER) == [KEY]
         assert find_orders(connection, NUMBER, account=ACCOUNT, customer_id=CUSTOMER) == [KEY]
         assert find_orders(connection, NUMBER, customer_id=8) == []

@@ -1,14 +1,16 @@
 """What a person may do to firings, and what is refused with a sentence."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from connectors.simulated.switches import PostFault
+from tests.clocks import NOON
 from tests.firing_kit import KEY, Bench, order_key
 from worker.errors import UsageError
 from worker.firing.person import Decision
-from worker.firing.policy import Mode
+from worker.firing.policy import Cause, Mode
 from worker.states import FiringState
 
 
@@ -118,6 +120,24 @@ def test_a_supplement_is_a_firing_of_its_own(bench: Bench) -> None:
     assert second.marker != bench.firing().marker
 
 
+def test_what_was_completed_before_going_live_is_supplemented_and_never_fires_besides(bench: Bench) -> None:
+    """Nothing was delivered by hand after all: a person says how much, also if CREDITS__SINCE is moved back later."""
+    late = bench.again(since=NOON + timedelta(days=1))
+    late.complete(kg=300)
+    held = late.advance()
+    late.parts.person.supplement(KEY, 120, "nothing was delivered by hand")
+    late.settle()
+
+    bench.settle()
+
+    assert (held.state, held.cause) == (FiringState.HELD, Cause.SINCE)
+    assert "credits adopt" in held.reason
+    assert "credits supplement" in held.reason
+    assert [one["kg"] for one in bench.twin.happened()] == [120]
+    assert (bench.firing().state, bench.firing().held_by_person) == (FiringState.HELD, True)
+    assert bench.firing(ordinal=1).state is FiringState.CONFIRMED
+
+
 def test_a_freeze_is_thawed_only_with_a_reason(bench: Bench) -> None:
     """Resume also thaws, and then wants to know why."""
     with bench.database.write() as connection:
@@ -148,7 +168,7 @@ REFUSED: list[tuple[str, Callable[[Bench], object], str]] = [
     (
         "supplement what has no firing",
         lambda bench: bench.parts.person.supplement(order_key(9), 1, "x"),
-        "needs a firing that has ended",
+        "can be supplemented once every firing of it has ended",
     ),
     ("close an unknown mismatch", lambda bench: bench.reconciler.close("x", "y"), "no open mismatch"),
     ("close without a reason", lambda bench: bench.reconciler.close("x", " "), "--because"),

@@ -18,6 +18,7 @@ from worker.db import Database
 from worker.errors import DatabaseUnavailable, NotReady
 from worker.kinds import SWEEP
 from worker.leases import Leases
+from worker.runtime.forgotten import Forgotten
 from worker.runtime.leadership import Leadership
 from worker.runtime.renewal import Renewal
 from worker.runtime.scheduler import Scheduler, Tick
@@ -136,6 +137,7 @@ def test_the_night_adds_one_job_however_often_it_is_asked(bench: Bench) -> None:
         tasks=bench.tasks,
         reading=_NoAccounts(),  # type: ignore[arg-type]
         overdue=_NoneOverdue(),  # type: ignore[arg-type]
+        forgotten=Forgotten(database=bench.database, tasks=bench.tasks),
         pruning=_NothingOld(),  # type: ignore[arg-type]
         poll_seconds=lambda _name: 1.0,
         has_registry=False,
@@ -145,7 +147,7 @@ def test_the_night_adds_one_job_however_often_it_is_asked(bench: Bench) -> None:
     table["sweep"].action()
     table["sweep"].action()
 
-    assert sorted(table) == ["overdue", "prune", "sweep"]
+    assert sorted(table) == ["forgotten", "overdue", "prune", "sweep"]
     assert bench.states(SWEEP) == {"waiting": 1}
     assert woken
 

@@ -32,6 +32,7 @@ from worker.runtime import installation
 from worker.runtime.broker import Broker, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
 from worker.runtime.engine import Duties, Engine, Part
+from worker.runtime.forgotten import Forgotten
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.runtime.jobs import Jobs
 from worker.runtime.leadership import Leadership
@@ -203,6 +204,7 @@ class App:
             tasks=self.tasks,
             reading=self.accounts,
             overdue=self.crediting.firing.overdue,
+            forgotten=Forgotten(database=self.database, tasks=self.tasks),
             pruning=Pruning(database=self.database, retention_days=self.settings.retention.days),
             poll_seconds={account.name: account.poll_seconds for account in self.settings.accounts}.__getitem__,
             has_registry=self.settings.isometric.has_credentials,

@@ -8,6 +8,7 @@ from worker import kinds
 from worker.app.reading import Reading
 from worker.db import Database
 from worker.firing.overdue import Overdue
+from worker.runtime.forgotten import Forgotten
 from worker.runtime.jobs import ALL
 from worker.runtime.pruning import Pruning
 from worker.runtime.scheduler import Tick
@@ -17,6 +18,8 @@ _log = structlog.get_logger(__name__)
 
 # A request to the registry that nobody answers for any more is noticed within this many seconds of its deadline.
 _OVERDUE_SECONDS = 1.0
+# What no task speaks of any more waits no longer than this, in seconds: the look reads every order, and finds nothing.
+_FORGOTTEN_SECONDS = 600.0
 # Hours of the night in UTC: after midnight's batch jobs, one after the other.
 _SWEEP_HOUR = 1
 _RECONCILE_HOUR = 3
@@ -33,6 +36,7 @@ class Ticks:
         tasks: Tasks,
         reading: Reading,
         overdue: Overdue,
+        forgotten: Forgotten,
         pruning: Pruning,
         poll_seconds: Callable[[str], float],
         has_registry: bool,
@@ -42,6 +46,7 @@ class Ticks:
         self._tasks = tasks
         self._reading = reading
         self._overdue = overdue
+        self._forgotten = forgotten
         self._pruning = pruning
         self._poll_seconds = poll_seconds
         self._has_registry = has_registry
@@ -52,6 +57,7 @@ class Ticks:
         return [
             *(self._poll(name) for name in self._reading.names()),
             Tick(name="overdue", action=self._find_overdue, seconds=_OVERDUE_SECONDS),
+            Tick(name="forgotten", action=self._find_forgotten, seconds=_FORGOTTEN_SECONDS),
             Tick(name="sweep", action=lambda: self._add(kinds.SWEEP), hour=_SWEEP_HOUR),
             *self._nightly_reconcile(),
             Tick(name="prune", action=self._prune, hour=_PRUNE_HOUR),
@@ -69,6 +75,10 @@ class Ticks:
 
     def _find_overdue(self) -> None:
         if self._overdue.run_once():
+            self._wake()
+
+    def _find_forgotten(self) -> None:
+        if self._forgotten.run():
             self._wake()
 
     def _add(self, kind: str) -> None:

@@ -133,7 +133,11 @@ class Readiness:
         reason = (
             f"the order was completed before {since.isoformat()} (CREDITS__SINCE) and may have been delivered by hand"
         )
-        return Hold(Cause.SINCE, f"{reason}: adopt the delivery of {ready.link.credit_order_id}, or supplement")
+        remedy = (
+            f"if it was, `credits adopt` that delivery on {ready.link.credit_order_id}; "
+            "if not, `credits supplement` says how many kilograms to deliver"
+        )
+        return Hold(Cause.SINCE, f"{reason}: {remedy}")
 
     def _held_by_ledger(self, connection: sa.Connection, ready: Ready) -> Hold | None:
         waiting = unattributed_on(connection, ready.link.credit_order_id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -138,12 +139,6 @@ def list_orders(
             yield _document(row, None if link is None else link.credit_order_id)
 
 
-def due_orders(connection: sa.Connection, now: datetime, limit: int) -> list[OrderKey]:
-    """Orders that are to be looked at by now, those waiting longest first."""
-    statement = sa.select(orders).where(orders.c.look_at <= now).order_by(orders.c.look_at, orders.c.id).limit(limit)
-    return [_key(row) for row in connection.execute(statement)]
-
-
 def complete_without_firing(connection: sa.Connection, limit: int) -> list[OrderKey]:
     """Complete orders that nobody has planned a firing for: what a lost task would have forgotten."""
     fired = sa.select(firings.c.id).where(firings.c.order_id == orders.c.id).exists()
@@ -168,11 +163,11 @@ def never_looked_at(connection: sa.Connection, limit: int) -> list[OrderKey]:
         sa.select(deliveries.c.account, deliveries.c.customer_id, deliveries.c.purchase_order)
         .where(sa.func.trim(deliveries.c.purchase_order) != "", ~decided)
         .distinct()
-        .limit(limit)
     )
-    found = [OrderKey(row.account, row.customer_id, row.purchase_order) for row in connection.execute(statement)]
-    # A database trims blanks only; what else is blank is for Python to say.
-    return [key for key in found if key.purchase_order.strip()]
+    with connection.execute(statement.execution_options(yield_per=_CHUNK)) as rows:
+        keys = (OrderKey(row.account, row.customer_id, row.purchase_order) for row in rows)
+        # A database trims blanks only; what else is blank is for Python to say, and must not fill the limit.
+        return list(islice((key for key in keys if key.purchase_order.strip()), limit))
 
 
 def _is(key: OrderKey) -> sa.ColumnElement[bool]:

@@ -224,6 +224,7 @@ def plant_firing(database: Database) -> None:
                 term=1,
                 started_at=NOON,
                 deadline=NOON,
+                request=b"{}",
                 request_sha256="",
                 late=False,
             )

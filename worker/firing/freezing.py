@@ -152,6 +152,7 @@ class Freezing:
             "term": lease.term,
             "started_at": now,
             "deadline": now + timedelta(seconds=self._readiness.policy.timeout_seconds),
+            "request": prepared.request,
             "request_sha256": hashlib.sha256(prepared.request).hexdigest(),
             "late": False,
         }

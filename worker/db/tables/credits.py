@@ -91,6 +91,8 @@ attempts = sa.Table(
     sa.Column("term", sa.BigInteger, nullable=False),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("deadline", Instant, nullable=False),
+    # Its own bytes: those of the firing are of its newest freeze, and every attempt has to be explained.
+    sa.Column("request", sa.LargeBinary, nullable=False),
     sa.Column("request_sha256", sa.Text, nullable=False),
     # One of confirmed, not_sent, unknown, no; empty while under way.
     sa.Column("outcome", sa.Text),

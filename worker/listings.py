@@ -26,7 +26,7 @@ DELIVERY_COLUMNS = (
     "purchase_order",
     "updated_at",
 )
-EVENT_COLUMNS = ("time", "source", "subject", "type", "sequence", "id")
+EVENT_COLUMNS = ("time", "source", "subject", "type", "id")
 COVERAGE_COLUMNS = ("account", "since", "until", "state", "certified", "rows", "requests")
 DEAD_LETTER_COLUMNS = ("id", "kind", "subject", "since", "attempts", "reason")
 

@@ -8,9 +8,8 @@ from itertools import islice
 
 import orjson
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from worker.cli.tables import draw
 from worker.reading.delivery_rows import instant_text
 
 # Rows that share one table: columns are as wide as their widest cell, which must be known first.
@@ -67,8 +66,9 @@ def _lines(rows: Iterable[Document]) -> None:
 
 def _tables(rows: Iterable[Document], columns: Sequence[str]) -> None:
     console = Console(file=sys.stdout, highlight=False)
+    titles = [_title(column) for column in columns]
     for block in _blocks(rows):
-        console.print(_table(block, columns))
+        draw(console, titles, [[_cell(row.get(column)) for column in columns] for row in block])
 
 
 def _columns(rows: Iterable[Document], columns: Sequence[str]) -> None:
@@ -93,18 +93,9 @@ def _title(column: str) -> str:
     return column.replace("_", " ")
 
 
-def _table(rows: Sequence[Document], columns: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(_title(column))
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    return table
-
-
 def _nested(document: Document, depth: int) -> None:
     for name, value in document.items():
-        start = f"{' ' * depth * _INDENT}{name.replace('_', ' ')}:"
+        start = f"{' ' * depth * _INDENT}{_title(name)}:"
         if isinstance(value, Mapping) and value:
             say(start)
             _nested(value, depth + 1)
@@ -125,7 +116,7 @@ def _items(values: Sequence[object], depth: int) -> None:
 
 
 def _cell(value: object) -> str:
-    if value is None or value == {}:
+    if value is None or value == {} or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -133,6 +124,8 @@ def _cell(value: object) -> str:
         return instant_text(value)
     if isinstance(value, list | tuple):
         return " ".join(_cell(item) for item in value) if value else "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_title(str(name))} {_cell(item)}" for name, item in value.items())
     # What came from elsewhere must not steer the terminal.
     return "".join(letter if letter.isprintable() else "�" for letter in str(value))
 

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     EXTRA = "extra"  # a credit delivery that nobody claims
     KILOGRAMS = "different_kilograms"
     FOREIGN_MARKER = "foreign_marker"  # a marker of another key, or of an order that is not known
+    NO_CREDIT_ORDER = "no_credit_order"  # a link names a credit order that the registry does not know
     LATE_SIBLING = "late_sibling"  # a delivery appeared or changed after its order was fired
 
 

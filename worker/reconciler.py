@@ -58,18 +58,21 @@ class Reconciler:
     def run(self, *, supplier: bool = False) -> Report:
         """Compare; `supplier` takes in everything the supplier delivered, linked or not. Raises ConnectorError."""
         if self._account.registry is None:
-            sentence = (
-                "Reconciling needs registry credentials: set ISOMETRIC__ACCESS_TOKEN and ISOMETRIC__CLIENT_SECRET."
-            )
+            sentence = "Reconciling needs registry credentials: set WAYBILL_ISOMETRIC__ACCESS_TOKEN and WAYBILL_ISOMETRIC__CLIENT_SECRET."
             raise NotReady(sentence)
         with self._database.read() as connection:
             # What is confirmed while we read may be missing from what was read before: it is not compared.
             held = _held(connection)
             credit_orders = _credit_orders(connection)
-        listed = self._supplier_list() if supplier else self._listed(credit_orders)
+        unknown: list[str] = []
+        listed = self._supplier_list() if supplier else self._listed(credit_orders, unknown)
         compared = [firing for firing in held if supplier or firing.credit_order_id in credit_orders]
         with self._database.read() as connection:
-            found = [*compare(compared, listed, _attributions(connection)), *_late_siblings(connection)]
+            found = [
+                *compare(compared, listed, _attributions(connection)),
+                *_late_siblings(connection),
+                *_misnamed(connection, unknown),
+            ]
         sure = [one for one in found if not self._is_there_after_all(one)]
         with self._database.write() as connection:
             self._keep(connection, sure)
@@ -95,8 +98,16 @@ class Reconciler:
                 sentence = f"There is no open mismatch {identity}; `reconcile` lists them."
                 raise UsageError(sentence)
 
-    def _listed(self, credit_orders: Iterable[str]) -> list[CreditDelivery]:
-        return [entry for one in sorted(credit_orders) for entry in self._ledger.read_whole_order(one).nodes]
+    def _listed(self, credit_orders: Iterable[str], unknown: list[str]) -> list[CreditDelivery]:
+        """What was delivered to them; those that the registry does not know go to `unknown`."""
+        listed: list[CreditDelivery] = []
+        for credit_order in sorted(credit_orders):
+            try:
+                listed += self._ledger.read_whole_order(credit_order).nodes
+            except NotFound:
+                # One mistyped link must not hide what is wrong with the others.
+                unknown.append(credit_order)
+        return listed
 
     def _supplier_list(self) -> Sequence[CreditDelivery]:
         return self._ledger.read_whole_supplier().nodes
@@ -150,6 +161,19 @@ def _held(connection: sa.Connection) -> list[Held]:
 def _credit_orders(connection: sa.Connection) -> frozenset[str]:
     fired = sa.select(firings.c.credit_order_id).where(firings.c.credit_order_id.is_not(None))
     return frozenset(connection.execute(sa.union(sa.select(links.c.credit_order_id), fired)).scalars())
+
+
+def _misnamed(connection: sa.Connection, unknown: Iterable[str]) -> Iterator[Discrepancy]:
+    """Credit orders that the registry does not know, with the purchase orders that are linked to them."""
+    for credit_order in unknown:
+        linked = sa.select(links.c.purchase_order).where(links.c.credit_order_id == credit_order)
+        fired = (
+            sa.select(orders.c.purchase_order)
+            .join_from(firings, orders)
+            .where(firings.c.credit_order_id == credit_order)
+        )
+        named = sorted(connection.execute(sa.union(linked, fired)).scalars())
+        yield Discrepancy(kind=Kind.NO_CREDIT_ORDER, subject=credit_order, detail={"linked_by": named})
 
 
 def _attributions(connection: sa.Connection) -> dict[str, str]:

@@ -77,6 +77,20 @@ def test_what_we_hold_for_delivered_and_is_not_there_is_missing(bench: Bench) ->
     assert report.matched == 0
 
 
+def test_a_link_to_a_credit_order_that_does_not_exist_is_told_and_the_rest_compared(bench: Bench) -> None:
+    """A mistyped id hides nothing of the other credit orders."""
+    bench.complete()
+    bench.advance()
+    bench.complete(order_key(2), order="ord_1HHHHHHHHSBXHHHH")
+    bench.advance(order_key(2))
+
+    report = bench.reconciler.run()
+
+    assert report.matched == 1
+    assert [(one.kind, one.subject) for one in report.mismatches] == [("no_credit_order", "ord_1HHHHHHHHSBXHHHH")]
+    assert report.mismatches[0].detail == {"linked_by": [order_key(2).purchase_order]}
+
+
 def test_reconciling_needs_credentials(bench: Bench) -> None:
     """One sentence with the remedy."""
     with pytest.raises(NotReady, match="ISOMETRIC__ACCESS_TOKEN"):

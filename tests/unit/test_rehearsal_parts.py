@@ -224,7 +224,7 @@ def test_progress_is_a_line_now_and_then_where_nobody_watches() -> None:
     progress.clear()
 
     assert out.getvalue().count("\n") == 2
-    assert "1 of 1 orders complete  1 credit deliveries confirmed" in out.getvalue()
+    assert "1/1 complete · 1 fired" in out.getvalue()
 
 
 def test_progress_is_rewritten_on_a_terminal() -> None:
@@ -235,8 +235,16 @@ def test_progress_is_rewritten_on_a_terminal() -> None:
     progress.say("Something.")
     progress.clear()
 
-    assert out.getvalue().startswith("\r\x1b[K    1 s  3 changes to come")
+    assert out.getvalue().startswith("\r\x1b[K   1 s · 3 changes left")
     assert out.getvalue().endswith("\r\x1b[KSomething.\n\r\x1b[K")
+
+
+def test_progress_never_takes_a_second_line_of_the_terminal() -> None:
+    """What is folded cannot be taken away again: the line ends before the edge, however large the counts."""
+    out = Terminal()
+    ProgressLine(out, ManualClock()).show(Progress(elapsed=1.0, steps_left=10**60), Facts())
+
+    assert len(out.getvalue().removeprefix("\r\x1b[K")) == 79
 
 
 class Terminal(io.StringIO):

@@ -1,5 +1,6 @@
 """The line that says how a rehearsal is getting on: rewritten on a terminal, now and then elsewhere."""
 
+import os
 from typing import TextIO
 
 from worker.clock import Clock
@@ -10,6 +11,8 @@ from worker.states import FiringState, OrderState
 # Seconds between two lines where nobody watches.
 _EVERY_SECONDS = 10.0
 _ERASE = "\r\x1b[K"
+# Columns of a terminal that does not say how wide it is.
+_COLUMNS = 80
 
 
 class ProgressLine:
@@ -25,7 +28,8 @@ class ProgressLine:
         """Say where things stand, if it is time."""
         now = self._clock.monotonic()
         if self._live:
-            self._out.write(f"{_ERASE}{line(progress, facts)}")
+            # A line that is folded could not be taken away any more.
+            self._out.write(f"{_ERASE}{line(progress, facts)[: _columns(self._out) - 1]}")
         elif now - self._last >= _EVERY_SECONDS:
             self._out.write(f"{line(progress, facts)}\n")
             self._last = now
@@ -42,13 +46,21 @@ class ProgressLine:
         self._out.flush()
 
 
+def _columns(out: TextIO) -> int:
+    try:
+        told = os.get_terminal_size(out.fileno()).columns
+    except OSError:
+        return _COLUMNS
+    return told if told > 0 else _COLUMNS
+
+
 def line(progress: Progress, facts: Facts) -> str:
     """Seconds, what is left of the story, events, open tasks, orders and firings."""
-    story = "story over" if progress.done else f"{progress.steps_left} changes to come"
+    story = "story over" if progress.done else f"{progress.steps_left} changes left"
     confirmed = facts.firings.get(FiringState.CONFIRMED, 0)
     complete = facts.orders.get(OrderState.COMPLETE, 0)
     tasks = sum(facts.open_tasks.values())
     return (
-        f"{progress.elapsed:5.0f} s  {story}  {facts.events} events  {tasks} tasks open  "
-        f"{complete} of {sum(facts.orders.values())} orders complete  {confirmed} credit deliveries confirmed"
+        f"{progress.elapsed:4.0f} s · {story} · {facts.events} events · {tasks} tasks · "
+        f"{complete}/{sum(facts.orders.values())} complete · {confirmed} fired"
     )

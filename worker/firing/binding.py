@@ -13,11 +13,11 @@ MARKER_KEY = "marker_key"
 
 _REMEDIES = {
     HOST: "The database belongs to the registry {bound} and the settings name {given}: "
-    "set ISOMETRIC__BASE_URL back, or use another database.",
+    "set WAYBILL_ISOMETRIC__BASE_URL back, or use another database.",
     SUPPLIER: "The database belongs to the supplier {bound} and the credentials to {given}: "
     "set the access token back, or use another database.",
     MARKER_KEY: "The database was used with the marker key of fingerprint {bound} and the settings hold {given}: "
-    "set CREDITS__MARKER_KEY back, or use another database.",
+    "set WAYBILL_CREDITS__MARKER_KEY back, or use another database.",
 }
 
 
@@ -58,4 +58,4 @@ def mixed_up(credit_order_id: str, host: str) -> str | None:
     of_id, of_host = environment_of(credit_order_id), environment_of(host)
     if Environment.UNKNOWN in (of_id, of_host) or of_id is of_host:
         return None
-    return f"{credit_order_id} is a {of_id} id and the registry is {of_host}: correct the link or ISOMETRIC__BASE_URL"
+    return f"{credit_order_id} is a {of_id} id and the registry is {of_host}: correct the link or WAYBILL_ISOMETRIC__BASE_URL"

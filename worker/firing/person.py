@@ -58,7 +58,7 @@ class Person:
     def approve(self, key: OrderKey, ordinal: int = 0) -> FiringRow:
         """Approve what is planned now; it is armed by whoever looks next."""
         if self._policy.mode is not Mode.APPROVE:
-            sentence = f"The mode is {self._policy.mode}: approvals count only with CREDITS__MODE=approve."
+            sentence = f"The mode is {self._policy.mode}: approvals count only with WAYBILL_CREDITS__MODE=approve."
             raise UsageError(sentence)
         with self._database.write() as connection:
             firing = self._find(connection, key, ordinal)

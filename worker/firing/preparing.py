@@ -114,7 +114,7 @@ class Preparing:
             return seen
         marker = self._account.marker_of(firing.key, firing.ordinal, supplier.id)
         if marker is None:
-            return Hold(Cause.CREDENTIALS, "there is no marker key; set CREDITS__MARKER_KEY")
+            return Hold(Cause.CREDENTIALS, "there is no marker key; set WAYBILL_CREDITS__MARKER_KEY")
         notes = notes_with(ready.link.note, marker)
         if len(notes) > NOTES_CHARACTERS:
             return Hold(Cause.LINK, f"the link's note and the marker exceed {NOTES_CHARACTERS} characters; shorten it")

@@ -103,6 +103,19 @@ def test_a_foreign_answer_holds_everything_until_the_registry_answers_again(benc
     assert bench.brakes_on() == {"credentials"}
 
 
+def test_a_resend_that_waits_for_the_registry_knocks_itself(bench: Bench) -> None:
+    """No other firing is held that would notice that the registry answers as it should again."""
+    bench = bench.again(resend_after_absence=True)
+    script(bench, PostFault.FOREIGN_404)
+    bench.complete(kg=300)
+
+    firing = bench.settle()
+
+    assert firing.state is FiringState.CONFIRMED, firing.reason
+    assert [one["kg"] for one in bench.twin.happened()] == [300]
+    assert bench.brakes_on() == set()
+
+
 def test_a_gateway_that_sends_twice_is_stopped_by_the_used_batches(bench: Bench) -> None:
     """The second copy of the request finds its batches used: one delivery, confirmed."""
     script(bench, PostFault.GATEWAY_TWICE)

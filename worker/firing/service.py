@@ -237,6 +237,7 @@ class Firing:
         self._checkpoint(ABSENCE_DECIDED)
         if decided.state is not FiringState.ABSENT:
             return self._continued(firing, decided)
+        self._knock_if_shut_out()
         ready = self._repeating.ready(decided)
         if ready is None:
             self._look_again(decided, REFUSED_SECONDS)
@@ -253,6 +254,13 @@ class Firing:
             return
         with self._database.write() as connection:
             self._brakes.release(connection, CREDENTIALS, "GET /supplier answers as it should")
+
+    def _knock_if_shut_out(self) -> None:
+        """A resend waits for this brake as a held firing does, and there may be no held firing that would knock."""
+        with self._database.read() as connection:
+            shut_out = self._brakes.on(connection, CREDENTIALS) is not None
+        if shut_out:
+            self._knock()
 
     def _shut_out(self, firing: FiringRow, error: ConnectorError) -> None:
         """401 or 403: holds everything until GET /supplier answers as it should again."""

@@ -10,6 +10,7 @@ from worker.cli.choosing import the_order
 from worker.cli.options import Account, AsJson, Config, Customer, Limit, PurchaseOrder
 from worker.cli.output import say, show_object, show_rows
 from worker.cli.session import session
+from worker.cli.story import tell
 from worker.explain import explain
 from worker.orders.link_file import load_links
 from worker.orders.links import Links
@@ -75,8 +76,16 @@ def explain_command(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Show all that led to where an order stands: link, deliveries, events, firings with attempts and readings."""
+    """Show all that led to where an order stands, from the stored log alone.
+
+    Readings, deliveries, decisions, the calculation line by line, attempts with their bytes and answers, and what the
+    registry itself recorded.
+    """
     with session(config) as here, here.database.read() as connection:
         key = the_order(connection, purchase_order, account=account, customer_id=customer)
         link = Links().find(connection, key)
-        show_object(explain(connection, key, link, ordinal), as_json=as_json)
+        explained = explain(connection, key, link, ordinal)
+    if as_json:
+        show_object(explained, as_json=True)
+    else:
+        tell(explained)

@@ -68,14 +68,14 @@ def _tables(rows: Iterable[Document], columns: Sequence[str]) -> None:
     console = Console(file=sys.stdout, highlight=False)
     titles = [_title(column) for column in columns]
     for block in _blocks(rows):
-        draw(console, titles, [[_cell(row.get(column)) for column in columns] for row in block])
+        draw(console, titles, [[cell(row.get(column)) for column in columns] for row in block])
 
 
 def _columns(rows: Iterable[Document], columns: Sequence[str]) -> None:
     """Plain lines for a file or a pipe: a header, then a line for each row, never folded."""
     widths = [0] * len(columns)
     for number, block in enumerate(_blocks(rows)):
-        cells = [[_cell(row.get(column)) for column in columns] for row in block]
+        cells = [[cell(row.get(column)) for column in columns] for row in block]
         lines = [[_title(column) for column in columns], *cells] if number == 0 else cells
         widths = [max(width, *(len(line[place]) for line in lines)) for place, width in enumerate(widths)]
         for line in lines:
@@ -103,7 +103,7 @@ def _nested(document: Document, depth: int) -> None:
             say(start)
             _items(value, depth + 1)
         else:
-            say(f"{start} {_cell(value)}")
+            say(f"{start} {cell(value)}")
 
 
 def _items(values: Sequence[object], depth: int) -> None:
@@ -112,20 +112,21 @@ def _items(values: Sequence[object], depth: int) -> None:
             say(f"{' ' * depth * _INDENT}-")
             _nested(value, depth + 1)
         else:
-            say(f"{' ' * depth * _INDENT}- {_cell(value)}")
+            say(f"{' ' * depth * _INDENT}- {cell(value)}")
 
 
-def _cell(value: object) -> str:
-    if value is None or value == {} or value == "":
+def cell(value: object) -> str:
+    """A value as a person reads it, on one line; what came from elsewhere can not steer the terminal."""
+    if value is None or value in ({}, ""):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return instant_text(value)
     if isinstance(value, list | tuple):
-        return " ".join(_cell(item) for item in value) if value else "-"
+        return " ".join(cell(item) for item in value) if value else "-"
     if isinstance(value, Mapping):
-        return ", ".join(f"{_title(str(name))} {_cell(item)}" for name, item in value.items())
+        return ", ".join(f"{_title(str(name))} {cell(item)}" for name, item in value.items())
     # What came from elsewhere must not steer the terminal.
     return "".join(letter if letter.isprintable() else "�" for letter in str(value))
 

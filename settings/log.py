@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-# Libraries that narrate every request, job or statement; their warnings are enough.
-TALKATIVE = ("alembic", "apscheduler", "httpcore", "httpx", "uvicorn.access")
+# Libraries that narrate every request, job, worker or statement; their warnings are enough.
+TALKATIVE = ("alembic", "apscheduler", "dramatiq", "httpcore", "httpx", "uvicorn.access")
 
 _redactor = Redactor()
 

@@ -106,6 +106,7 @@ def _watch(app: App, engine: Engine, options: RunOptions, progress: Progress) ->
             verdict = watch.look()
             if verdict is not Verdict.GO_ON:
                 return _ended(app, verdict)
+    _log.info("stopping")
     return DONE
 
 
@@ -153,6 +154,7 @@ def _ended(app: App, verdict: Verdict) -> int:
 def _until_stopped(app: App) -> int:
     while not app.stop.wait(_LOOK_SECONDS):
         app.pulse.beat("main")
+    _log.info("stopping")
     return DONE
 
 

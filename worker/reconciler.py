@@ -58,7 +58,10 @@ class Reconciler:
     def run(self, *, supplier: bool = False) -> Report:
         """Compare; `supplier` takes in everything the supplier delivered, linked or not. Raises ConnectorError."""
         if self._account.registry is None:
-            sentence = "Reconciling needs registry credentials: set WAYBILL_ISOMETRIC__ACCESS_TOKEN and WAYBILL_ISOMETRIC__CLIENT_SECRET."
+            sentence = (
+                "Reconciling needs registry credentials: set WAYBILL_ISOMETRIC__ACCESS_TOKEN "
+                "and WAYBILL_ISOMETRIC__CLIENT_SECRET."
+            )
             raise NotReady(sentence)
         with self._database.read() as connection:
             # What is confirmed while we read may be missing from what was read before: it is not compared.

@@ -20,7 +20,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("imported")
     (folder / "good.csv").write_text(GOOD)
     done = waybill(folder, "orders", "import", "good.csv")
-    assert (done.status, done.out) == (0, "1 links added, 0 changed, 0 unchanged.\n"), done.err
+    assert (done.status, done.out) == (0, "1 link added, 0 changed, 0 unchanged.\n"), done.err
     return folder
 
 

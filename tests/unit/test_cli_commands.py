@@ -6,8 +6,10 @@ import sqlalchemy as sa
 from tests.cli_kit import Shell
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON
 from worker.cli.app import version_of
+from worker.cli.in_words import reading
 from worker.db.tables import coverage, events, links, switches
 from worker.events import OrderKey
+from worker.runtime.status import AccountStatus
 
 LINKS = f"purchase_order,credit_order_id,credit_kg\nPO-1,{CREDIT_ORDER},5\n"
 
@@ -122,7 +124,7 @@ def test_links_are_imported_and_taken_away(shell: Shell) -> None:
     """Importing twice changes nothing the second time; unlinking needs a link."""
     (shell.folder / "links.csv").write_text(LINKS)
 
-    assert shell("orders", "import", "links.csv").out == "1 links added, 0 changed, 0 unchanged.\n"
+    assert shell("orders", "import", "links.csv").out == "1 link added, 0 changed, 0 unchanged.\n"
     assert shell("orders", "import", "links.csv").out == "0 links added, 0 changed, 1 unchanged.\n"
     assert shell("orders", "unlink", "PO-1").out == f"PO-1 is no longer linked to {CREDIT_ORDER}.\n"
     assert shell("orders", "unlink", "PO-1").status == 2
@@ -188,6 +190,28 @@ def test_status_is_one_object(shell: Shell) -> None:
     assert document["idle"] is True
     assert document["webhook"] == "no WAYBILL_WEBHOOK__URL is set: nothing is mirrored"
     assert "idle: yes" in shell("status").out
+
+
+def test_status_tells_a_person_only_what_there_is(shell: Shell) -> None:
+    """States that nothing is in would hide the one that matters."""
+    empty = shell("status").out
+    with shell.store() as store:
+        store.deliver(1)
+        store.look()
+    told = shell("status").out.splitlines()
+
+    assert "accounts: none was read yet: see WAYBILL_LOGISTIC_CLOUD__BASE_URL" in empty
+    assert "orders: 1 unlinked" in told
+    assert "firings: none" in told
+
+
+def test_an_account_is_told_with_all_that_is_wrong_with_it() -> None:
+    """How far behind, holes, what is still to be read, and why it stopped."""
+    account = AccountStatus(
+        account=ACCOUNT, certified_until=NOON, lag_seconds=12.4, holes=1, pending=2, stopped="its key was refused"
+    )
+
+    assert reading(account) == "12 s behind · 1 hole · 2 spans to read · stopped: its key was refused"
 
 
 def test_firing_can_be_paused_and_resumed(shell: Shell) -> None:

@@ -80,7 +80,7 @@ def test_a_quiet_daemon_fills_no_log() -> None:
     ("account", "said"),
     [
         (ACCOUNT, "61 s behind · 2 holes"),
-        (replace(ACCOUNT, stopped="The key is refused."), "61 s behind · The key is refused."),
+        (replace(ACCOUNT, stopped="The key is refused."), "61 s behind · 2 holes · stopped: The key is refused."),
         (replace(ACCOUNT, lag_seconds=None, holes=0), "not read yet"),
     ],
 )

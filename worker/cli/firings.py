@@ -79,9 +79,8 @@ def approve(
 ) -> None:
     """Approve what is planned: credit order, kilograms, project and calculation."""
     with session(config) as here:
-        _told(
-            here.crediting.firing.person.approve(_order(here, purchase_order, account, customer), ordinal), "approved"
-        )
+        key = _order(here, purchase_order, account, customer)
+        _goes_on(here.crediting.firing.person.approve(key, ordinal), "approved")
 
 
 @app.command()
@@ -111,9 +110,8 @@ def release(
 ) -> None:
     """Let a held firing go on, or plan a refused one anew."""
     with session(config) as here:
-        _told(
-            here.crediting.firing.person.release(_order(here, purchase_order, account, customer), ordinal), "released"
-        )
+        key = _order(here, purchase_order, account, customer)
+        _goes_on(here.crediting.firing.person.release(key, ordinal), "released")
 
 
 @app.command()
@@ -200,6 +198,11 @@ def _order(here: App, purchase_order: str, account: str | None, customer: int | 
 def _preview(here: App) -> Preview:
     parts = here.crediting.firing
     return Preview(database=here.database, rows=parts.rows, account=parts.account, readiness=parts.readiness)
+
+
+def _goes_on(firing: FiringRow, deed: str) -> None:
+    # Its state is still the one before: whoever looks at it next moves it.
+    say(f"{deed}: {firing.name}. It goes on within seconds while waybill runs; `waybill orders explain` shows how.")
 
 
 def _told(firing: FiringRow, deed: str) -> None:

@@ -1,15 +1,16 @@
 """How work gets on, on a terminal: a compact view that is drawn anew in place."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from worker.cli.in_words import in_words, reading
 from worker.clock import Clock
-from worker.runtime.progress import LogProgress, Progress, Rate, some
+from worker.runtime.progress import LogProgress, Progress, Rate
 from worker.runtime.status import Status
 
 # Twice a second: quick enough to watch, slow enough not to matter.
@@ -45,20 +46,10 @@ def progress_for(clock: Clock, is_terminal: Callable[[], bool] = sys.stderr.isat
 def _table(status: Status, changes: float) -> Table:
     table = Table.grid(padding=(0, 2))
     for account in status.accounts:
-        lag = "not read yet" if account.lag_seconds is None else f"{account.lag_seconds:.0f} s behind"
-        trouble = account.stopped if account.stopped is not None else _holes(account.holes)
-        table.add_row(account.account, f"{lag}{trouble and f' · {trouble}'}")
+        table.add_row(account.account, reading(account))
     table.add_row("changes", f"{changes:.1f} a second · {status.events} in all")
     for name, counts in (("tasks", status.tasks), ("orders", status.orders), ("firings", status.firings)):
-        table.add_row(name, _in_words(counts))
+        table.add_row(name, in_words(counts))
     for name, reason in status.off.items():
         table.add_row(f"off: {name}", reason)
     return table
-
-
-def _holes(count: int) -> str:
-    return f"{count} holes" if count else ""
-
-
-def _in_words(counts: Mapping[str, int]) -> str:
-    return " · ".join(f"{count} {state}" for state, count in some(counts).items()) or "none"

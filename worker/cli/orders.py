@@ -45,7 +45,8 @@ def import_command(file: LinksFile, *, config: Config = None) -> None:
         rows = load_links(file, count_required=automatic)
         with here.database.write() as connection:
             report = Links().import_rows(connection, rows, here.database.now(connection))
-    say(f"{report.added} links added, {report.changed} changed, {report.unchanged} unchanged.")
+    added = "1 link" if report.added == 1 else f"{report.added} links"
+    say(f"{added} added, {report.changed} changed, {report.unchanged} unchanged.")
 
 
 @app.command()

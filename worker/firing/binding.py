@@ -58,4 +58,5 @@ def mixed_up(credit_order_id: str, host: str) -> str | None:
     of_id, of_host = environment_of(credit_order_id), environment_of(host)
     if Environment.UNKNOWN in (of_id, of_host) or of_id is of_host:
         return None
-    return f"{credit_order_id} is a {of_id} id and the registry is {of_host}: correct the link or WAYBILL_ISOMETRIC__BASE_URL"
+    remedy = "correct the link or WAYBILL_ISOMETRIC__BASE_URL"
+    return f"{credit_order_id} is a {of_id} id and the registry is {of_host}: {remedy}"

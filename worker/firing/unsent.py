@@ -14,7 +14,7 @@ from worker.states import FiringState, OrderState
 
 # Who arms goes on to send at once; this is when somebody else takes over from a process that died there, in seconds.
 ARMED_SECONDS = 15.0
-_PLANNED = "planned"
+_PLANNED = "nothing is missing; the mode automatic or an approval sends it"
 _BACK = "what was missing is there"
 
 

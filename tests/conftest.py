@@ -1,12 +1,26 @@
 """What every test may ask for: scratch databases, a Redis, both on real servers."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.services import PostgresServer, RedisServer, ServiceMissingError, postgres, redis_server
+
+# A test that runs many combinations records a property that begins so, with their number; the sums are printed.
+COUNTED = "counted: "
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print how many combinations of each kind were run, over all test processes."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        counts.update({name: int(str(value)) for name, value in report.user_properties if name.startswith(COUNTED)})
+    for name, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{name.removeprefix(COUNTED)}: {count} run")
 
 
 @pytest.fixture(scope="session")

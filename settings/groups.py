@@ -194,7 +194,7 @@ class WebSettings(Group):
     # A port that nothing well known uses; 0 lets the system choose one.
     port: WholeNumber = setting(8470, ge=0, le=65535, expects="a port from 0 to 65535", about="Port to listen on.")
     token: Secret | None = setting(
-        None, expects=A_SECRET, about="Token for changes; unset means read-only. A host beyond loopback needs one."
+        None, expects=A_SECRET, about="Token that all but the health paths ask for. A host beyond loopback needs one."
     )
 
 

@@ -47,6 +47,19 @@ def test_without_credentials_it_says_so_and_rehearses(
     assert "rehearsing" in capsys.readouterr().out
 
 
+def test_an_address_without_a_key_is_not_called_nothing(
+    folder: Path, ran: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who copied the example file and forgot the key is told which setting is missing."""
+    (folder / ".env").write_text(
+        "WAYBILL_LOGISTIC_CLOUD__BASE_URL=https://acme.example/api/v1-beta\nWAYBILL_LOGISTIC_CLOUD__API_KEY=\n"
+    )
+
+    assert main_job.main() == 7
+    assert ran == [["rehearse"]]
+    assert capsys.readouterr().out.startswith("There is an address but no key (WAYBILL_LOGISTIC_CLOUD__API_KEY)")
+
+
 def test_wrong_settings_run_nothing(folder: Path, ran: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     """One sentence for each mistake, and exit 2."""
     (folder / ".env").write_text("WAYBILL_LOGISTIC_CLOUD__BASE_URL=acme\n")

@@ -87,6 +87,6 @@ def _factor(text: str) -> Decimal:
         sentence = f"{shown(text)} is not a decimal number of kilograms such as 0.125 (digits and a point)"
         raise Wrong(sentence)
     if not Decimal(text):
-        sentence = "a factor is above 0; leave out an article that counts for nothing"
+        sentence = "a factor is above 0; where an article counts for nothing, state credit_kg in the link"
         raise Wrong(sentence)
     return Decimal(text)

@@ -33,9 +33,9 @@ class DueTask:
     kind: str
 
 
-def _due() -> sa.Select[int, str, str]:
+def _has_older() -> sa.Exists:
     older = tasks.alias("older")
-    blocked = (
+    return (
         sa.select(older.c.number)
         .where(
             older.c.kind == tasks.c.kind,
@@ -45,11 +45,18 @@ def _due() -> sa.Select[int, str, str]:
         )
         .exists()
     )
+
+
+# A task whose turn has not come: an older one of its kind and subject is open.
+QUEUED_BEHIND = _has_older()
+
+
+def _due() -> sa.Select[int, str, str]:
     unsent = sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < sa.bindparam("recently"))
     kinds = tasks.c.kind.in_(sa.bindparam("kinds", expanding=True))
     return (
         sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
-        .where(_WAITING, _OPEN, tasks.c.due_at <= sa.bindparam("now"), unsent, ~blocked, kinds)
+        .where(_WAITING, _OPEN, tasks.c.due_at <= sa.bindparam("now"), unsent, ~QUEUED_BEHIND, kinds)
         .order_by(tasks.c.due_at, tasks.c.number)
         .limit(sa.bindparam("most"))
     )

@@ -126,6 +126,17 @@ def test_a_task_is_due_now_or_within_the_patience(bench: Bench) -> None:
     assert _due(bench) == Due(tasks=2, orders=0, firings=0)
 
 
+def test_an_event_behind_one_that_is_tried_again_much_later_is_not_due(bench: Bench) -> None:
+    """A receiver that is down for days does not keep `run --until-idle` going: what queues up cannot go before it."""
+    bench.changes(2, deliveries=1, orders=False)
+    first, _ = bench.ids(MIRROR)
+    with bench.database.write() as connection:
+        later = bench.database.now(connection) + timedelta(hours=5)
+        connection.execute(sa.update(tasks).where(tasks.c.id == first).values(due_at=later))
+
+    assert _due(bench).nothing
+
+
 def test_events_that_no_webhook_takes_are_not_due(bench: Bench) -> None:
     """Neither without a receiver nor while it is switched off; they wait."""
     bench.changes(2, orders=False)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from worker import kinds, switches
 from worker.db.tables import firings, orders, tasks
+from worker.outbox import QUEUED_BEHIND
 from worker.states import FiringState, TaskState
 
 # Seconds that what is due soon is waited for: longer than the registry's shortest rounds, shorter than a person's.
@@ -39,7 +40,10 @@ class Due:
 
 
 def due(connection: sa.Connection, now: datetime, patience_seconds: float, *, mirroring: bool) -> Due:
-    """What is due by `now` plus the patience. Events that no webhook takes wait without end, so they do not count."""
+    """What is due by `now` plus the patience. Events that no webhook takes wait without end, so they do not count.
+
+    Nor does a task behind an older one of its subject: it is due when that one is done, which may be in days.
+    """
     by = now + timedelta(seconds=patience_seconds)
     posted = mirroring and switches.webhook_is_on(connection)
     silent = () if posted else (kinds.MIRROR,)
@@ -52,7 +56,7 @@ def due(connection: sa.Connection, now: datetime, patience_seconds: float, *, mi
 
 def _tasks(connection: sa.Connection, by: datetime, silent: Collection[str]) -> int:
     running = tasks.c.state == TaskState.RUNNING
-    waiting = sa.and_(tasks.c.due_at <= by, tasks.c.kind.not_in(silent))
+    waiting = sa.and_(tasks.c.due_at <= by, tasks.c.kind.not_in(silent), ~QUEUED_BEHIND)
     return _count(connection, tasks, sa.and_(tasks.c.ended_at.is_(None), sa.or_(running, waiting)))
 
 

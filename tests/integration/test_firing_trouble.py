@@ -25,9 +25,15 @@ def test_a_refused_credential_holds_and_goes_on_when_it_is_accepted_again(bench:
 
     first = bench.advance()
     held = bench.advance(second)
+    # At once: what stood as armed for a minute would look as if it were about to be sent.
+    bench.clock.advance(1)
+    soon = bench.advance()
 
     assert first.state is FiringState.ARMED
+    assert first.look_at is not None
+    assert first.look_at <= bench.clock.now()
     assert "401" in first.reason
+    assert (soon.state, soon.cause) == (FiringState.HELD, "credentials")
     assert (held.state, held.cause) == (FiringState.HELD, "credentials")
     bench.twin.server.credentials = fits
     assert bench.settle(second).state is FiringState.CONFIRMED
@@ -145,6 +151,20 @@ def test_a_database_of_another_registry_is_refused(bench: Bench) -> None:
         account("api.isometric.com", None).check_bindings()
     with pytest.raises(NotReady, match="CREDITS__MARKER_KEY"):
         account("127.0.0.1", "another key of the operator").check_bindings()
+
+
+def test_a_registry_that_the_database_does_not_belong_to_is_not_even_asked(bench: Bench) -> None:
+    """Our credentials are nothing for it: the refusal comes although nobody would answer there."""
+    bench.complete()
+    bench.advance()
+    bench.twin.server.stop()
+    registry = bench.parts.account.registry
+    other = RegistryAccount(
+        database=bench.database, registry=registry, host="api.isometric.com", marker_key=None, clock=bench.clock
+    )
+
+    with pytest.raises(NotReady, match="ISOMETRIC__BASE_URL"):
+        other.supplier()
 
 
 @pytest.fixture

@@ -96,6 +96,8 @@ class RegistryAccount:
         return float("inf") if self._asked_at is None else self._clock.monotonic() - self._asked_at
 
     def _ask(self) -> None:
+        # Before anybody is asked: our credentials are nothing for a registry that this database does not belong to.
+        self.check_bindings()
         self._asked_at = self._clock.monotonic()
         found = self.require().supplier()
         with self._database.write() as connection:

@@ -24,7 +24,7 @@ from worker.firing.resolving import Resolving
 from worker.firing.rows import FiringRow, FiringRows, Overtaken
 from worker.firing.sending import BEFORE_FREEZE, FROZEN, RECORDED, Sending
 from worker.firing.unsent import Unsent
-from worker.states import FiringState
+from worker.states import UNRESOLVED, FiringState
 from worker.work import Close, Done, Outcome
 
 # What was known of the order became a row, or the row said so already.
@@ -266,7 +266,9 @@ class Firing:
         """401 or 403: holds everything until GET /supplier answers as it should again."""
         with self._database.write() as connection:
             self._brakes.put_on(connection, CREDENTIALS, error.sentence)
-        self._look_again(firing, REFUSED_SECONDS, error.sentence)
+        # What was never sent becomes held at the next look; what is in doubt waits until we are let in.
+        seconds = REFUSED_SECONDS if firing.state in UNRESOLVED else LOCKED_SECONDS
+        self._look_again(firing, seconds, error.sentence)
 
     def _look_again(self, firing: FiringRow, seconds: float, reason: str | None = None) -> None:
         """Look again after that long, or a tenth of the time it has stood there: what lasts is asked less often."""

@@ -31,7 +31,9 @@ class RegistryAccount:
         self._clock = clock
         self._lock = threading.Lock()
         self._supplier: Supplier | None = None
+        # When the registry was last asked, and when it last answered as it should; on the clock's monotonic scale.
         self._asked_at: float | None = None
+        self._known_at: float | None = None
 
     @property
     def fingerprint(self) -> str | None:
@@ -55,7 +57,7 @@ class RegistryAccount:
     def supplier(self) -> Supplier:
         """Who we are (GET /supplier, kept for ten minutes). Raises ConnectorError; NotReady for another one."""
         with self._lock:
-            if self._supplier is None or self._age() > SUPPLIER_SECONDS:
+            if self._supplier is None or self._since(self._known_at) > SUPPLIER_SECONDS:
                 self._ask()
             return self.supplier_now()
 
@@ -69,7 +71,7 @@ class RegistryAccount:
     def probe(self) -> bool:
         """Ask who we are, now, unless that was just done; True if the registry answered as it should."""
         with self._lock:
-            if self._asked_at is not None and self._age() < PROBE_SECONDS:
+            if self._since(self._asked_at) < PROBE_SECONDS:
                 return False
             self._ask()
             return True
@@ -92,8 +94,8 @@ class RegistryAccount:
             return None
         return lambda order, ordinal: marker(key, supplier=supplier_id, order=order, ordinal=ordinal)
 
-    def _age(self) -> float:
-        return float("inf") if self._asked_at is None else self._clock.monotonic() - self._asked_at
+    def _since(self, moment: float | None) -> float:
+        return float("inf") if moment is None else self._clock.monotonic() - moment
 
     def _ask(self) -> None:
         # Before anybody is asked: our credentials are nothing for a registry that this database does not belong to.
@@ -105,4 +107,5 @@ class RegistryAccount:
             self._bindings.bind(connection, SUPPLIER, found.id)
             if self.fingerprint is not None:
                 self._bindings.bind(connection, MARKER_KEY, self.fingerprint)
-        self._supplier = found
+        # Not before all of it went well: a token of somebody else's must not pass for ours at the next call.
+        self._supplier, self._known_at = found, self._clock.monotonic()

@@ -42,12 +42,17 @@ class BatchReader:
                 found.append(batch)
         return found
 
-    def pinned(self, pins: Sequence[Pin], wanted: Wanted) -> dict[str, CreditBatch]:
-        """The pinned batches as they are now, by id; one that is missing was not to be seen."""
+    def pinned(self, pins: Sequence[Pin], wanted: Wanted) -> dict[str, CreditBatch] | None:
+        """The pinned batches as they are now, by id; one that is missing is active no more.
+
+        None if the list could not be read whole: what is missing from it may be there.
+        """
         if len(pins) <= MAX_BY_ID:
             return {pin.batch_id: self._registry.batch(pin.batch_id) for pin in pins}
         filters = BatchFilter(project_id=wanted.project, issuance_id=wanted.issuance, statuses=(ACTIVE,))
         listed = self._registry.organisation_batches(wanted.organisation_id, filters)
+        if not listed.counts_agree:
+            return None
         ids = {pin.batch_id for pin in pins}
         return {batch.id: batch for batch in listed.nodes if batch.id in ids}
 

@@ -139,7 +139,7 @@ class Preparing:
     def _choose(self, firing: FiringRow, wanted: Wanted, ready: Ready) -> Chosen | Hold | Again:
         candidates = BatchReader(self._account.require()).candidates(wanted, ready.link)
         if candidates is None:
-            return Again(AGAIN_SECONDS, "the list of batches could not be read whole")
+            return Again(AGAIN_SECONDS, _NOT_WHOLE)
         with self._database.read() as connection:
             reserved = pin_rows.reserved(connection, but=firing.id)
         found = choose(candidates, wanted, reserved)
@@ -160,7 +160,10 @@ class Preparing:
         unfit = self._unfit(order, wanted)
         if unfit is not None:
             return unfit
-        moved = _moved(pins, BatchReader(registry).pinned(pins, wanted), wanted)
+        batches = BatchReader(registry).pinned(pins, wanted)
+        if batches is None:
+            return Again(AGAIN_SECONDS, _NOT_WHOLE)
+        moved = _moved(pins, batches, wanted)
         if moved is not None:
             return Again(AGAIN_SECONDS, moved)
         joined = self._ledger.refresh(order.id)
@@ -226,6 +229,7 @@ class Preparing:
 
 
 _MOVED = "pinned batch"
+_NOT_WHOLE = "the list of batches could not be read whole"
 
 
 def _moved(pins: Sequence[Pin], batches: Mapping[str, CreditBatch], wanted: Wanted) -> str | None:

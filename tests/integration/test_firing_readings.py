@@ -1,0 +1,241 @@
+"""The readings before sending: where they do not hold still, or show what cannot be, it waits or holds."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.errors import Transient
+from connectors.simulated.registry_model import Organisation, Supplier
+from connectors.simulated.switches import PostFault
+from tests.clocks import ManualClock
+from tests.firing_kit import KEY, ORDER, OTHER_ORDER, Bench, Twin, batch, order_key
+from tests.guard_kit import At
+from tests.order_kit import delivery
+from worker.db import Database
+from worker.db.tables import counted_deliveries
+from worker.events import OrderKey
+from worker.firing.person import Decision
+from worker.firing.sending import CONNECTING
+from worker.standing import Standing
+from worker.states import FiringState
+
+SECOND = order_key(2)
+
+
+@pytest.fixture
+def many_batches(tmp_path: Path, clock: ManualClock) -> Iterator[Bench]:
+    """A registry with more batches than are read one by one."""
+    twin = Twin(clock, batches=[batch(number, 50) for number in range(1, 9)])
+    bench = Bench(Database(f"sqlite:///{tmp_path / 'many.db'}", clock), clock, twin, migrate=True)
+    yield bench
+    bench.close()
+    bench.database.close()
+    twin.server.stop()
+
+
+def test_a_list_of_batches_that_is_cut_short_is_read_again(bench: Bench) -> None:
+    """It would look as if credits were missing."""
+    bench.twin.panel.change({"read_partial": 1.0})
+    bench.complete(kg=300)
+
+    waiting = bench.advance()
+
+    assert (waiting.state, waiting.reason) == (FiringState.ARMED, "the list of batches could not be read whole")
+    bench.twin.panel.change({"read_partial": 0.0})
+    assert bench.settle().state is FiringState.CONFIRMED
+
+
+def test_pins_that_a_short_list_leaves_out_are_not_gone(many_batches: Bench) -> None:
+    """A resend waits until the list is whole; it does not bother a person again."""
+    many_batches.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    many_batches.complete(kg=390)
+    assert many_batches.settle().state is FiringState.NEEDS_PERSON
+    many_batches.twin.panel.change({"read_partial": 1.0})
+    many_batches.parts.person.resolve(KEY, Decision.ABSENT, because="support says so")
+
+    waiting = many_batches.settle(looks=3)
+
+    assert (waiting.state, waiting.reason) == (FiringState.ABSENT, "the list of batches could not be read whole")
+    many_batches.twin.panel.change({"read_partial": 0.0})
+    assert many_batches.settle().state is FiringState.CONFIRMED
+    assert len({attempt.request_sha256 for attempt in many_batches.attempts()}) == 1
+
+
+def test_a_pin_that_is_missing_from_a_whole_list_is_gone(many_batches: Bench) -> None:
+    """Somebody used it: the same bytes can not be sent again."""
+    many_batches.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    many_batches.complete(kg=390)
+    assert many_batches.settle().state is FiringState.NEEDS_PERSON
+    many_batches.twin.deliver_by_hand(50, 8, order=OTHER_ORDER)
+    many_batches.parts.person.resolve(KEY, Decision.ABSENT, because="support says so")
+
+    firing = many_batches.settle()
+
+    assert firing.state is FiringState.NEEDS_PERSON
+    assert "can not be sent again: pinned batch" in firing.reason
+
+
+def test_trouble_at_the_warehouse_delays_and_says_nothing_about_the_registry(bench: Bench) -> None:
+    """The order is read again there before anything is sent."""
+    recheck = bench.stands.recheck
+    troubled = [True]
+    failure = Transient("logistic.cloud", "read a delivery", "no answer came")
+
+    def read(key: OrderKey) -> Standing:
+        if troubled.pop():
+            raise failure
+        troubled.append(False)
+        return recheck(key)
+
+    bench.complete(kg=300)
+    bench.parts.service._preparing._recheck = read  # noqa: SLF001 - as if the warehouse failed once
+    waiting = bench.advance()
+
+    assert waiting.state is FiringState.ARMED
+    assert waiting.reason.startswith("logistic.cloud: read a delivery")
+    assert bench.brakes_on() == set()
+    troubled.append(False)
+    assert bench.settle().state is FiringState.CONFIRMED
+
+
+def test_a_credit_order_of_another_supplier_is_not_ours_to_deliver_to(bench: Bench) -> None:
+    """The link names a wrong one."""
+    foreign = Supplier(id="spl_1ZZZZZZZZSBXZZZZ", organisation=Organisation(id="org_1Z", name="Other", domain=None))
+    known = bench.twin.registry._orders  # noqa: SLF001 - the twin has no switch for this
+    known[ORDER] = replace(known[ORDER], supplier=foreign)
+    bench.complete(kg=300)
+
+    held = bench.advance()
+
+    assert (held.state, held.cause) == (FiringState.HELD, "credit_order")
+    assert foreign.id in held.reason
+    assert bench.twin.posts() == 0
+
+
+def test_a_completed_credit_order_takes_nothing(bench: Bench) -> None:
+    """Its status says so before its room does."""
+    bench.twin.deliver_by_hand(400, 1)
+    bench.twin.deliver_by_hand(400, 2)
+    bench.twin.deliver_by_hand(200, 3)
+    bench.reconciler.run(supplier=True)
+    for one in bench.twin.happened():
+        bench.parts.person.dismiss(one["credit_delivery_id"], "by hand")
+    bench.complete(kg=100)
+
+    held = bench.advance()
+
+    assert (held.state, held.cause) == (FiringState.HELD, "credit_order")
+    assert "is completed" in held.reason
+
+
+def test_batches_of_a_firing_in_doubt_are_waited_for(bench: Bench) -> None:
+    """Enough credits are there, but an unresolved firing has some of them."""
+    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    bench.complete(kg=700)
+    bench.complete(SECOND, kg=600, order=OTHER_ORDER)
+    assert bench.advance().state is FiringState.AMBIGUOUS
+
+    held = bench.advance(SECOND)
+
+    assert (held.state, held.cause) == (FiringState.HELD, "reserved")
+    assert held.reason == "200 kg are missing until unresolved firings free their batches"
+    bench.settle()
+    bench.parts.person.resolve(KEY, Decision.ABANDONED, because="the buyer withdrew")
+    assert bench.settle(SECOND).state is FiringState.CONFIRMED
+
+
+def test_a_batch_that_is_used_while_it_is_chosen_is_chosen_anew(bench: Bench) -> None:
+    """Between the list and the reading of the one batch somebody took it."""
+    choose = bench.parts.service._preparing._choose  # noqa: SLF001 - the moment after choosing has no name
+    taken: list[str] = []
+
+    def chosen(*what: object) -> object:
+        found = choose(*what)  # type: ignore[arg-type]
+        if not taken:
+            taken.append(bench.twin.deliver_by_hand(400, 1, order=OTHER_ORDER))
+        return found
+
+    bench.parts.service._preparing._choose = chosen  # type: ignore[assignment,method-assign]  # noqa: SLF001
+    bench.complete(kg=300)
+    waiting = bench.advance()
+
+    assert waiting.state is FiringState.ARMED
+    assert waiting.reason.endswith("was used or changed meanwhile")
+    assert bench.settle().state is FiringState.CONFIRMED
+
+
+def test_cancelled_and_vanished_siblings_are_not_counted(bench: Bench) -> None:
+    """A firing counts what it pays for, so that a delivery is never paid twice."""
+    bench.complete(kg=300)
+    siblings = (
+        delivery(1),
+        delivery(2, status="cancelled"),
+        delivery(3, visible=False),
+    )
+    bench.stands.deliveries[KEY] = siblings
+
+    assert bench.advance().state is FiringState.CONFIRMED
+    with bench.database.read() as connection:
+        counted = connection.execute(sa.select(counted_deliveries.c.delivery_id)).scalars().all()
+    assert counted == [1]
+
+
+def test_the_marker_of_an_abandoned_firing_freezes_everything(bench: Bench) -> None:
+    """A person gave it up, and then it shows that the registry has it."""
+    bench.twin.panel.change({"script": [PostFault.COMMIT_THEN_DROP]})
+    worker = bench.again(checkpoint=At(CONNECTING, lambda: bench.twin.panel.change({"read_partial": 1.0})))
+    worker.complete(kg=300)
+    assert worker.settle().state is FiringState.NEEDS_PERSON
+    worker.parts.person.resolve(KEY, Decision.ABANDONED, because="it never showed")
+    bench.twin.panel.change({"read_partial": 0.0})
+
+    report = bench.reconciler.run()
+
+    assert not report.agrees
+    assert bench.brakes_on() == {"freeze"}
+    assert bench.firing().state is FiringState.ABANDONED
+
+
+def test_a_supplement_without_a_link_holds(bench: Bench) -> None:
+    """Without a link nobody knows what a supplement is paid with."""
+    bench.complete(kg=300)
+    bench.advance()
+    bench.parts.person.supplement(KEY, 50, "short delivery")
+    bench.stands.links[KEY] = None
+    bench.advance()
+
+    held = bench.firing(KEY, 1)
+
+    assert (held.state, held.cause) == (FiringState.HELD, "link")
+
+
+def test_a_batch_has_one_unresolved_firing_even_without_the_lock(bench: Bench) -> None:
+    """The database itself refuses the second pin; whoever comes second chooses anew."""
+    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    freezing = bench.parts.service._freezing  # noqa: SLF001 - the lock is passed by on purpose
+    freeze = freezing.freeze
+    passed: list[FiringState] = []
+
+    def late(*what: object) -> object:
+        if not passed:
+            passed.append(FiringState.ARMED)
+            bench.clock.advance(1.0)
+            other = bench.again(owner="other")
+            other.parts.service._lock._name = "another lock"  # noqa: SLF001 - as above
+            passed.append(other.advance(SECOND).state)
+        return freeze(*what)  # type: ignore[arg-type]
+
+    bench.complete(kg=300)
+    bench.complete(SECOND, kg=300, order=OTHER_ORDER)
+    freezing.freeze = late  # type: ignore[assignment,method-assign]
+    waiting = bench.advance()
+
+    assert passed[1] is FiringState.AMBIGUOUS
+    assert (waiting.state, waiting.reason) == (
+        FiringState.ARMED,
+        "another unresolved firing has one of the batches",
+    )
+    assert bench.settle().state is FiringState.CONFIRMED

@@ -75,16 +75,48 @@ def test_a_no_that_fits_nothing_is_a_persons_affair(bench: Bench) -> None:
     assert "the registry said no" in firing.reason
 
 
-def test_a_late_answer_that_does_not_match_stops_any_resend(bench: Bench) -> None:
-    """A person looks, with the answer as evidence."""
+def test_a_late_answer_that_does_not_match_is_looked_up_like_one_in_time(bench: Bench) -> None:
+    """What the registry's lists show decides; a person is not asked what a reading can tell."""
     bench.twin.panel.change({"script": [PostFault.FEWER_KG_IN_BODY]})
     slow = bench.again(checkpoint=At(ANSWERED, lambda: take_over(bench)), resend_after_absence=True)
     slow.complete(kg=300)
 
     firing = slow.advance()
 
+    assert firing.state is FiringState.CONFIRMED
+    assert [(row.outcome, row.late) for row in bench.attempts()] == [("unknown", True)]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_answer_200_that_cannot_be_read_stops_any_resend(bench: Bench, late: bool) -> None:  # noqa: FBT001 - a parameter
+    """The lists do not show the delivery, but absence is not believed where the registry said that it was made."""
+    hidden = {"list_lag_seconds": 1e6, "lag_covers_orders": True, "lag_covers_batches": True}
+    bench.twin.panel.change({"script": [PostFault.BROKEN_JSON], **hidden})
+    checkpoint = At(ANSWERED, lambda: take_over(bench)) if late else None
+    slow = bench.again(checkpoint=checkpoint, resend_after_absence=True)
+    slow.complete(kg=300)
+
+    firing = slow.settle()
+
     assert firing.state is FiringState.NEEDS_PERSON
-    assert firing.reason.startswith("a late answer")
+    assert firing.reason == "the registry answered 200, and its lists do not show the delivery"
+    assert bench.twin.posts() == 1
+
+
+def test_a_person_who_says_absent_outweighs_an_answer_that_could_not_be_read(bench: Bench) -> None:
+    """What came before a decision is not held against the next request."""
+    bench.twin.panel.change({"script": [PostFault.BROKEN_JSON], "list_lag_seconds": 1e6, "lag_covers_orders": True})
+    bench.twin.panel.change({"lag_covers_batches": True, "used_batches_refused": True})
+    bench.complete(kg=300)
+    assert bench.settle().state is FiringState.NEEDS_PERSON
+    bench.clock.advance(1.0)
+    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    bench.parts.person.resolve(KEY, Decision.ABSENT, because="support says so")
+
+    firing = bench.settle()
+
+    assert firing.state is FiringState.NEEDS_PERSON
+    assert firing.reason == "nothing took effect, and sending again is not allowed by itself"
 
 
 def test_a_late_no_is_remembered(bench: Bench) -> None:

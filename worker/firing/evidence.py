@@ -6,8 +6,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.db.tables import attempts, readings
+from worker.db.tables import attempts, firing_history, readings
 from worker.firing.absence import Sight, Verdict
+
+# A delivery was made, says the answer; whether it is the one asked for is another matter.
+OK = 200
+# Who decided in the history, where it was no worker.
+PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +88,15 @@ def last_attempt(connection: sa.Connection, firing_id: int) -> LastAttempt | Non
         .limit(1)
     ).first()
     return None if row is None else LastAttempt(number=row.number, deadline=row.deadline, outcome=row.outcome)
+
+
+def said_done(connection: sa.Connection, firing_id: int) -> str | None:
+    """An answer 200 to any of the firing's requests that did not confirm it, since a person last decided; else None."""
+    decided = sa.select(sa.func.max(firing_history.c.at)).where(
+        firing_history.c.firing_id == firing_id, firing_history.c.by == PERSON
+    )
+    decided_at = connection.execute(decided).scalar_one()
+    statement = sa.select(attempts.c.answer).where(attempts.c.firing_id == firing_id, attempts.c.status == OK)
+    if decided_at is not None:
+        statement = statement.where(attempts.c.ended_at > decided_at)
+    return connection.execute(statement.order_by(attempts.c.number.desc()).limit(1)).scalar_one_or_none()

@@ -14,6 +14,7 @@ from worker.firing.answers import Meaning, Reply
 from worker.firing.binding import one_at_a_time
 from worker.firing.brakes import CREDENTIALS, Brakes
 from worker.firing.confirming import Confirming
+from worker.firing.evidence import OK
 from worker.firing.freezing import Frozen
 from worker.firing.rows import FiringRow, FiringRows
 from worker.states import FiringState
@@ -24,7 +25,6 @@ ANSWER_WRITTEN = "firing: answer written"
 # After n sends that made no connection the next one waits 2^n seconds, at most this long.
 MAX_WAIT_SECONDS = 300.0
 _WHERE_IT_MATTERS = (FiringState.AMBIGUOUS, FiringState.ABSENT)
-_OK = 200
 
 
 class Recording:
@@ -87,7 +87,10 @@ class Recording:
         """An answer after somebody else took over: it confirms (done already), is remembered, or stops a resend."""
         if firing.state not in _WHERE_IT_MATTERS:
             return firing
-        if reply.status == _OK:
+        if reply.status == OK and firing.state is FiringState.AMBIGUOUS:
+            # The readings may show what it meant; that there was one stops absence from being believed.
+            return self._rows.note(connection, firing, look_at=self._database.now(connection))
+        if reply.status == OK:
             reason = f"a late answer: {reply.reason}"
             return self._rows.move(connection, firing, FiringState.NEEDS_PERSON, reason=reason, by=self._owner)
         if reply.meaning is Meaning.NO and firing.state is FiringState.AMBIGUOUS:

@@ -147,6 +147,10 @@ class Resolving:
         doubt = evidence.doubted(connection, firing.id, settled_at)
         if doubt is not None:
             return self._to_person(connection, firing, doubt)
+        if evidence.said_done(connection, firing.id) is not None:
+            return self._to_person(
+                connection, firing, "the registry answered 200, and its lists do not show the delivery"
+            )
         sight = self._pins(connection, firing, looked)
         if sight is PinSight.UNCLEAR:
             return self._to_person(connection, firing, "pinned batches are gone and no known delivery has them")

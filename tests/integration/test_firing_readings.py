@@ -239,3 +239,36 @@ def test_a_batch_has_one_unresolved_firing_even_without_the_lock(bench: Bench) -
         "another unresolved firing has one of the batches",
     )
     assert bench.settle().state is FiringState.CONFIRMED
+
+
+def test_the_first_reading_of_a_credit_order_must_be_whole(bench: Bench) -> None:
+    """Its list is read once completely, so that old deliveries by hand are seen; half of it says nothing."""
+    bench.twin.deliver_by_hand(100, 3, order=OTHER_ORDER)
+    ledger = bench.parts.ledger
+    ledger.read_whole_supplier()
+    bench.twin.panel.change({"read_partial": 1.0})
+
+    joined = ledger.refresh(OTHER_ORDER)
+
+    assert not joined.agrees
+    bench.twin.panel.change({"read_partial": 0.0})
+    assert ledger.refresh(OTHER_ORDER).agrees
+
+
+def test_a_firing_that_is_looked_at_by_two_is_created_once(bench: Bench) -> None:
+    """The one who comes second finds it, or looks again."""
+    begin = bench.parts.service._unsent._begin  # noqa: SLF001 - the moment before creating has no name
+    other = bench.again(owner="other")
+
+    def late(key: OrderKey) -> object:
+        other.advance(key)
+        return begin(key)
+
+    bench.parts.service._unsent._begin = late  # type: ignore[assignment,method-assign]  # noqa: SLF001
+    bench.complete(kg=300)
+
+    firing = bench.advance()
+
+    assert firing.state is FiringState.CONFIRMED
+    assert bench.history()[0] == "planned"
+    assert bench.twin.posts() == 1

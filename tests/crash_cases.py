@@ -60,7 +60,7 @@ class Fault:
     @property
     def timeout_seconds(self) -> float:
         """How long the answer is waited for: real time only where none comes."""
-        return 0.3 if self.hangs else 5.0
+        return 0.2 if self.hangs else 5.0
 
     @property
     def resendable(self) -> bool:
@@ -158,11 +158,13 @@ class Case:
     point: str | None = None
     nth: int = 1
     how: How = How.KILL
+    # Where the process that recovers is killed as well.
+    then: str | None = None
     orders: int = 1
     seed: int = 7
 
     def __str__(self) -> str:
-        end = "nobody ends" if self.point is None else f"{self.how.name} at {self.point}#{self.nth}"
+        end = "nobody ends" if self.point is None else f"{self.how.name} at {self.point}#{self.nth}, then {self.then}"
         return f"{self.fault.name} x {end} x resend={self.resend} x orders={self.orders} x seed={self.seed}"
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ class CrashTwin:
         """A fresh registry with the case's fault."""
         fault = case.fault
         chance = random.Random(case.seed)  # noqa: S311 - a reproducible choice
-        self.panel = Panel(RegistrySwitches(script=fault.script, hang_seconds=1.0))
+        self.panel = Panel(RegistrySwitches(script=fault.script, hang_seconds=0.5))
         self.panel.change({**fault.switches, **fault.passing})
         registry = Registry(_content(), clock=self._clock, chance=chance, panel=self.panel)
         ledger = ToldLedger()
@@ -291,16 +291,23 @@ class Course:
         stage.begin(case)
         self.ended = stage.forge.run(self._job("victim", victim=True))
         stage.clock.skip(A_MINUTE)
-        self._survive("survivor")
-        if self.ended.how == "stopped":
-            woken = stage.forge.wake(self.ended.pid)
-            assert (woken.how, woken.number) == ("exited", 0), f"{case}: woken, it {woken}"
-            self._survive("after the waking")
-        stage.twin.heal(case)
-        stage.clock.skip(A_MINUTE * 100)
-        self._survive("nightly", reconcile=True)
+        if case.then is not None:
+            stage.forge.run(replace(self._job("second victim"), point=case.then, signal=How.KILL.value))
+            stage.clock.skip(A_MINUTE)
+        # Where nothing else is to happen in between, whoever recovers also compares the ledgers that night.
+        quiet = self.ended.how != "stopped" and not case.fault.passing
+        self._survive("survivor", reconcile=quiet)
+        if not quiet:
+            self._go_on(self.ended)
         passed: list[str] = json.loads(stage.passed.read_text()) if stage.passed.exists() else []
         return passed
+
+    def _go_on(self, ended: Ended) -> None:
+        if ended.how == "stopped":
+            woken = self._stage.forge.wake(ended.pid)
+            assert (woken.how, woken.number) == ("exited", 0), f"{self._case}: woken, it {woken}"
+        self._stage.twin.heal(self._case)
+        self._survive("nightly", reconcile=True)
 
     @property
     def was_hit(self) -> bool:
@@ -321,8 +328,8 @@ class Course:
             resend=case.resend,
             timeout_seconds=case.fault.timeout_seconds,
             point=case.point if own else None,
-            nth=case.nth,
-            signal=case.how.value,
+            nth=case.nth if own else 1,
+            signal=case.how.value if own else 0,
             reconcile=reconcile,
             passed=str(self._stage.passed) if victim and case.point is None else None,
         )

@@ -48,6 +48,8 @@ WRITTEN = "database: written"
 # Kilograms that every order asks for: the first batch is split, and so is what is left of it by a second order.
 KG = 300
 SETTLE = 300.0
+# Longer than the registry is late with anything, in seconds.
+UNTIL_NIGHT = 6000.0
 # Looks at the orders before a process gives up; a firing that is then still looked at has not ended.
 LOOKS = 60
 # How a fork ends that met something nobody expected.
@@ -116,7 +118,7 @@ class Job:
     point: str | None = None
     nth: int = 1
     signal: int = 0
-    # Compare the ledgers at the end, as every night.
+    # Then let time pass, compare the ledgers as every night, and look at the orders again.
     reconcile: bool = False
     looks: int = LOOKS
     # Where to leave the list of the points it passed.
@@ -155,6 +157,7 @@ class Forked:
         keys = [order_key(number) for number in range(1, job.orders + 1)]
         self._drive(parts, keys, job.looks)
         if job.reconcile:
+            self._clock.skip(UNTIL_NIGHT)
             Reconciler(database=self.database, account=parts.account, ledger=parts.ledger).run()
             self._drive(parts, keys, job.looks)
 

@@ -57,6 +57,11 @@ class Shell:
         for name, value in settings.items():
             self._monkeypatch.setenv(f"WAYBILL_{name}", value)
 
+    def unset(self, *names: str) -> None:
+        """Take settings back."""
+        for name in names:
+            self._monkeypatch.delenv(f"WAYBILL_{name}", raising=False)
+
     def __call__(self, *arguments: str) -> Done:
         """Run one command line."""
         self._capture.readouterr()

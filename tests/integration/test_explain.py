@@ -28,6 +28,14 @@ def explained(bench: Bench) -> dict[str, Any]:
         return explain(connection, KEY, LINKED)
 
 
+def the_delivery(database: Database, key: OrderKey) -> dict[str, Any]:
+    """The only delivery in an order's explanation."""
+    with database.read() as connection:
+        told: Any = explain(connection, key, UNLINKED)["deliveries"]
+    (delivery,) = told
+    return dict(delivery)
+
+
 def test_every_attempt_is_told_with_its_own_bytes_and_its_answer(bench: Bench) -> None:
     """After a no about the batches the second attempt asks for others: both requests are kept byte for byte."""
     bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
@@ -68,8 +76,7 @@ def test_a_delivery_is_told_with_the_reading_and_the_certificate_behind_it(datab
     reading.poll(times=3, seconds=120)
     key = OrderKey(reading.source.name, 1000050, "PO1")
 
-    with database.read() as connection:
-        (delivery,) = explain(connection, key, UNLINKED)["deliveries"]  # type: ignore[misc]
+    delivery = the_delivery(database, key)
 
     (appeared,) = delivery["events"]
     assert appeared["type"] == "waybill.delivery.appeared"
@@ -87,8 +94,7 @@ def test_a_delivery_that_was_counted_and_left_is_still_told(database: Database) 
     store.fire("confirmed", store.contents())
     store.deliver(purchase_order="PO-2")
 
-    with database.read() as connection:
-        (delivery,) = explain(connection, KEY, LINKED)["deliveries"]  # type: ignore[misc]
+    delivery = the_delivery(database, KEY)
 
     assert (delivery["id"], delivery["left_for"]) == (1, "PO-2")
 

@@ -11,6 +11,7 @@ from worker.cli import (
     database,
     dead_letters,
     deliveries,
+    doctor,
     enqueue,
     events,
     firings,
@@ -70,5 +71,6 @@ app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(dead_letters.app, name="dead-letters")
 status.register(app)
+doctor.register(app)
 rehearse.register(app)
 app.add_typer(database.app, name="db")

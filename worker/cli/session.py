@@ -47,11 +47,12 @@ def session(config: Path | None) -> Iterator[App]:
     Works beside a running daemon. Raises SettingsError, NotReady and DatabaseUnavailable.
     """
     with App(read_settings(config)) as app:
-        _prepare_schema(app)
+        prepare_schema(app)
         yield app
 
 
-def _prepare_schema(app: App) -> None:
+def prepare_schema(app: App) -> None:
+    """Migrate where that is needed and allowed. Raises NotReady and DatabaseUnavailable."""
     try:
         require_current(app.database)
     except NotReady:

@@ -37,14 +37,19 @@ def _refuse_newer(connection: sa.Connection) -> None:
 
 def require_current(database: Database) -> None:
     """Refuse to work on a schema that this version does not know. Raises NotReady with the remedy."""
-    with database.read() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+    found = revision_of(database)
     newest = ScriptDirectory.from_config(_config(None)).get_current_head()
     if found != newest:
         sentence = (
             f"The database is at revision {found or 'none'} and this version needs {newest}: run `waybill db upgrade`."
         )
         raise NotReady(sentence)
+
+
+def revision_of(database: Database) -> str | None:
+    """The revision of its schema; None before the first."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config(connection: sa.Connection | None) -> Config:

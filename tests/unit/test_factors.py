@@ -38,7 +38,6 @@ def test_without_a_file_there_are_no_factors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ("A,ST,0", "line 2, column kg_per_unit: a factor is above 0"),
         ("A,ST,-1", "line 2, column kg_per_unit: '-1' is not a decimal number"),
         ("A,ST,1e3", "line 2, column kg_per_unit: '1e3' is not a decimal number"),
         ('A,ST,"0,5"', "line 2, column kg_per_unit: '0,5' is not a decimal number"),
@@ -55,3 +54,10 @@ def test_a_bad_row_is_named_by_line_and_column(row: str, sentence: str) -> None:
         parse_factors(f"article_number,unit,kg_per_unit\n{row}\n".encode(), "f.csv")
 
     assert sentence in refused.value.sentence
+
+
+def test_an_article_may_count_for_nothing() -> None:
+    """A pallet that goes with the goods is said to be worth 0, so that it does not hold its order."""
+    factors = parse_factors(b"article_number,unit,kg_per_unit\nPALLET,ST,0\n", "f.csv")
+
+    assert factors.of("acme.logistic.cloud", "PALLET", "ST") == 0

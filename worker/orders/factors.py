@@ -82,11 +82,8 @@ def _factor_or_zero(row: SheetRow) -> Decimal:
 
 
 def _factor(text: str) -> Decimal:
-    """An exact decimal above 0. Raises Wrong."""
+    """An exact decimal, 0 where an article counts for nothing (packaging). Raises Wrong."""
     if not (_DECIMAL.fullmatch(text) and text.isascii()) or len(text) > MAX_DIGITS:
         sentence = f"{shown(text)} is not a decimal number of kilograms such as 0.125 (digits and a point)"
-        raise Wrong(sentence)
-    if not Decimal(text):
-        sentence = "a factor is above 0; where an article counts for nothing, state credit_kg in the link"
         raise Wrong(sentence)
     return Decimal(text)

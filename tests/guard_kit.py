@@ -110,6 +110,9 @@ def _of_firing(bench: Bench, firing: FiringRow) -> Iterator[Harm]:
         yield Harm.UNTRUE
     if any(_proved_absent(bench, firing, one) for one in done):
         yield Harm.UNTRUE
+    if FiringState.CONFIRMED in bench.history(firing.key) and firing.state is not FiringState.CONFIRMED:
+        # What is confirmed is so for ever.
+        yield Harm.UNTRUE
 
 
 def _firings(bench: Bench) -> list[FiringRow]:

@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from connectors.errors import Transient
-from connectors.simulated.registry_model import Organisation, Supplier
+from connectors.simulated.registry_model import DeliveryRequest, Line, Organisation, Supplier
 from connectors.simulated.switches import PostFault
 from tests.clocks import ManualClock
 from tests.firing_kit import KEY, ORDER, OTHER_ORDER, Bench, Twin, batch, order_key
 from tests.guard_kit import At
 from tests.order_kit import delivery
 from worker.db import Database
-from worker.db.tables import counted_deliveries
-from worker.events import OrderKey
+from worker.db.tables import counted_deliveries, events
+from worker.events import EventType, OrderKey
+from worker.firing.brakes import FREEZE, PAUSE
+from worker.firing.ledger import mirrored_on
 from worker.firing.person import Decision
 from worker.firing.sending import CONNECTING
 from worker.standing import Standing
@@ -272,3 +275,51 @@ def test_a_firing_that_is_looked_at_by_two_is_created_once(bench: Bench) -> None
     assert firing.state is FiringState.CONFIRMED
     assert bench.history()[0] == "planned"
     assert bench.twin.posts() == 1
+
+
+def test_a_delivery_that_is_stamped_early_is_found_by_its_count(bench: Bench) -> None:
+    """It lies below what is known, so the whole list is read as soon as the counts do not agree."""
+    bench.twin.deliver_by_hand(100, 2, order=OTHER_ORDER)
+    ledger = bench.parts.ledger
+    ledger.read_whole_supplier()
+    lines = (Line(batch_id=batch(3, 1).id, kg=50),)
+    asked = DeliveryRequest(order_id=ORDER, notes="stamped early", lines=lines)
+    early = bench.twin.registry.deliver(asked, stamped=bench.clock.now() - timedelta(days=1))
+    bench.clock.advance(1.0)
+
+    joined = ledger.refresh(ORDER)
+
+    assert joined.agrees
+    with bench.database.read() as connection:
+        assert mirrored_on(connection, ORDER) == {early.id: 50}
+
+
+def test_a_brake_keeps_the_reason_it_was_put_on_for(bench: Bench) -> None:
+    """What came first explains the rest, and a freeze is told once."""
+    brakes = bench.parts.brakes
+    with bench.database.write() as connection:
+        for reason in ("first", "second"):
+            brakes.put_on(connection, PAUSE, reason)
+            brakes.freeze(connection, reason)
+
+    with bench.database.read() as connection:
+        reasons = [switch.reason for switch in (brakes.on(connection, PAUSE), brakes.on(connection, FREEZE)) if switch]
+        told = connection.execute(sa.select(events.c.data).where(events.c.type == EventType.CREDITS_FROZEN)).all()
+    assert reasons == ["first", "first"]
+    assert len(told) == 1
+
+
+def test_without_credentials_what_is_proved_absent_waits(bench: Bench) -> None:
+    """It says what it waits for, and goes on once they are there."""
+    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    bench.complete(kg=300)
+    bench.settle()
+    bench.parts.person.resolve(KEY, Decision.ABSENT, because="support says so")
+
+    waiting = bench.again(credentials=False).advance()
+
+    assert (waiting.state, waiting.reason) == (
+        FiringState.ABSENT,
+        "it cannot be reconciled without registry credentials",
+    )
+    assert bench.settle().state is FiringState.CONFIRMED

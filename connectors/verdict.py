@@ -19,6 +19,9 @@ from connectors.problem import problem_text
 THROTTLED = 429
 NOT_FOUND = 404
 
+# Seconds: whoever asks for years (a mistake, or malice) is asked again after an hour.
+LONGEST_WISH = 3600.0
+
 _SUCCESS = range(200, 300)
 _SERVER_FAULT = range(500, 600)
 _CLIENT_FAULT = range(400, 500)
@@ -56,12 +59,15 @@ def verdict(answer: Answer) -> ConnectorError:
 
 
 def retry_after(answer: Answer) -> float | None:
-    """Seconds the server asks to wait (RFC 9110 §10.2.3: seconds or a date, measured by its own clock); else None."""
+    """Seconds the server asks to wait, at most LONGEST_WISH; None if it names none.
+
+    RFC 9110 §10.2.3: seconds, or a date, which is measured by the server's own clock.
+    """
     value = answer.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
-        return float(value)
+        return min(LONGEST_WISH, float(value))
     until, now = http_date(value), answer.server_time
-    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+    return None if until is None or now is None else min(LONGEST_WISH, max(0.0, (until - now).total_seconds()))
 
 
 def _transient(answer: Answer) -> ConnectorError:

@@ -16,6 +16,9 @@ from worker.db.tables import budgets
 THROTTLED_SECONDS = 1.5
 # Turns are given 2 % slower than the limit: a limiter exactly at it is answered 429 by clock differences alone.
 MARGIN = 1.02
+# No turn lies farther ahead than the longest wish of a server (an hour) and a queue of slow turns behind it. One that
+# does was given before the clock was set back, and nobody would ask again until the clock is there once more.
+FARTHEST = timedelta(hours=2)
 
 
 class Budget:
@@ -44,14 +47,14 @@ class Budget:
         with self._database.write() as connection:
             now = self._database.now(connection)
             row = self._row(connection, now)
-            next_at = max(row.next_at, now + timedelta(seconds=seconds))
+            next_at = max(_next(row, now), now + timedelta(seconds=seconds))
             connection.execute(sa.update(budgets).where(budgets.c.name == self._name).values(next_at=next_at))
 
     def _reserve(self) -> tuple[int, float]:
         with self._database.write() as connection:
             now = self._database.now(connection)
             row = self._row(connection, now)
-            at = max(row.next_at, now)
+            at = _next(row, now)
             connection.execute(
                 sa.update(budgets)
                 .where(budgets.c.name == self._name)
@@ -71,3 +74,8 @@ class Budget:
                 pass
             row = connection.execute(statement).one()
         return row
+
+
+def _next(row: sa.Row[tuple[str, int, datetime]], now: datetime) -> datetime:
+    """When the next turn is."""
+    return now if row.next_at - now > FARTHEST else max(row.next_at, now)

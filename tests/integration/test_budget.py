@@ -1,11 +1,13 @@
 """The request budget: numbered turns, never faster than the limit, one for all."""
 
 import threading
+from pathlib import Path
 
 from tests.clocks import ManualClock
 from worker.budget import THROTTLED_SECONDS, Budget
 from worker.clock import SystemClock
 from worker.db import Database
+from worker.db.upgrade import upgrade
 
 
 def _budget(database: Database, waits: list[float], rate: float = 1.0) -> Budget:
@@ -47,6 +49,22 @@ def test_a_429_makes_everybody_wait(database: Database) -> None:
 
     assert 6.5 < waits[0] <= 7.0
     assert THROTTLED_SECONDS > 1
+
+
+def test_a_clock_that_is_set_back_far_stops_nobody(tmp_path: Path) -> None:
+    """A machine whose clock was a year ahead would else ask nobody for a year."""
+    clock = ManualClock()
+    database = Database(f"sqlite:///{tmp_path / 'w.db'}", clock)
+    upgrade(database)
+    waits: list[float] = []
+    budget = _budget(database, waits)
+    budget.take()
+    clock.step(-365 * 86400)
+
+    assert budget.take() == 2
+    budget.throttled(7.0)
+    budget.take()
+    assert waits == [7.0]
 
 
 def test_the_clock_of_a_sqlite_database_is_the_one_it_was_given(tmp_path_factory: object) -> None:

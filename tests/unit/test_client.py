@@ -96,6 +96,16 @@ def test_a_wish_beyond_the_ceiling_is_left_to_the_caller(kit: Kit) -> None:
     assert (error.retry_after, kit.turns.taken, kit.waits) == (3600.0, 1, [])
 
 
+@pytest.mark.parametrize("wish", ["999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wish_for_years_is_an_hour(kit: Kit, wish: str) -> None:
+    """A mistake of the server, or malice, does not end the reading for good."""
+    headers = {"Date": "Tue, 15 Nov 1994 08:12:31 GMT", "Retry-After": wish}
+    error = failure(kit, reply(429, headers=headers))
+
+    assert isinstance(error, Throttled)
+    assert error.retry_after == 3600.0
+
+
 def test_a_date_in_retry_after_is_measured_by_the_servers_clock(kit: Kit) -> None:
     """A Retry-After date counts from the answer's own Date."""
     headers = {"Date": "Tue, 15 Nov 1994 08:12:31 GMT", "Retry-After": "Tue, 15 Nov 1994 09:12:31 GMT"}

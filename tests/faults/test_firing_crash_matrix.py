@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import COUNTED
 from tests.crash_cases import (
     COMMITTED,
+    DURABLE,
     INSIDE,
     POST_FAULTS,
     READ_FAULTS,
@@ -22,11 +23,10 @@ from tests.crash_cases import (
     How,
 )
 from tests.crash_kit import Course, Stage
-from tests.crash_process import COMMITTING, WRITTEN, Job
+from tests.crash_process import Job
 from tests.crash_verdict import Verdict
 from worker.firing import freezing, recording, resolving, sending, service
 
-_DURABLE = frozenset({COMMITTING, WRITTEN})
 # Seconds for hundreds of combinations of the long profile.
 _LONG = 1700
 _BY_NAME = {fault.name: fault for fault in (*POST_FAULTS, *READ_FAULTS)}
@@ -113,7 +113,7 @@ class Matrix:
         posts = max(1, passed[sending.CONNECTING])
         passed.update({REQUEST_OUT: posts, COMMITTED: posts})
         for point, times in passed.items():
-            if (how is How.SUSPEND and point in INSIDE) or (point in _DURABLE and not every_passing):
+            if (how is How.SUSPEND and point in INSIDE) or (point in DURABLE and not every_passing):
                 continue
             for nth in range(1, (times if every_passing else 1) + 1):
                 self.run(_with(base, point, nth, how))
@@ -152,7 +152,7 @@ def test_a_process_suspended_anywhere_and_woken_later_changes_nothing_any_more(
 
 def test_the_points_are_all_met(stage: Stage) -> None:
     """No named point of firing is left out, but the one that only a second process passes, which is met below."""
-    met = set(Matrix(stage).run(Case(fault=_BY_NAME["drop_before_commit"], resend=True))) - _DURABLE
+    met = set(Matrix(stage).run(Case(fault=_BY_NAME["drop_before_commit"], resend=True))) - set(DURABLE)
 
     named = {
         value

@@ -21,7 +21,7 @@ from worker.leases import Leases
 from worker.runtime.forgotten import Forgotten
 from worker.runtime.leadership import Leadership
 from worker.runtime.renewal import Renewal
-from worker.runtime.scheduler import Scheduler, Tick
+from worker.runtime.scheduler import ClockWatch, Scheduler, Tick
 from worker.runtime.state_lock import state_lock
 from worker.runtime.stopping import Stop, Stopped
 from worker.runtime.supervision import Supervisor
@@ -40,7 +40,8 @@ def _leadership(database: Database, holder: str, clock: ManualClock | SystemCloc
 
 
 def _scheduler(database: Database, ticks: list[Tick], beats: list[str], holder: str = "a") -> Scheduler:
-    return Scheduler(ticks=ticks, leadership=_leadership(database, holder, SystemClock()), beat=beats.append)
+    leadership = _leadership(database, holder, SystemClock())
+    return Scheduler(ticks=ticks, leadership=leadership, beat=beats.append, clock=SystemClock())
 
 
 def test_one_process_acts_and_the_next_one_when_it_resigns(database: Database) -> None:
@@ -246,3 +247,30 @@ class _NoneOverdue:
 class _NothingOld:
     def run(self) -> None:
         return None
+
+
+def test_a_clock_that_was_set_back_is_noticed_once() -> None:
+    """Time that passes is no step, nor is a clock that is put forward; a step back is told at the next look."""
+    clock = ManualClock()
+    watch = ClockWatch(clock)
+    clock.advance(3600)
+    passed = watch.stepped_back()
+    clock.step(3600)
+    forward = watch.stepped_back()
+    clock.step(-3600)
+
+    assert (passed, forward) == (False, False)
+    assert (watch.stepped_back(), watch.stepped_back()) == (True, False)
+
+
+def test_ticks_planned_anew_come_at_once(database: Database) -> None:
+    """After the clock was set back, a tick does not wait until the hour has come again."""
+    done: list[float] = []
+    scheduler = _scheduler(database, [Tick(name="t", action=lambda: done.append(1), seconds=3600)], [])
+    scheduler.start()
+    eventually(lambda: len(done) == 1)
+    scheduler.plan()
+    eventually(lambda: len(done) == 2)
+    scheduler.stop(5)
+
+    assert len(done) == 2

@@ -1,6 +1,7 @@
 """One schema and one history on both databases."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from worker.clock import SystemClock
 from worker.db import Database
 from worker.db.tables import metadata
 from worker.db.upgrade import _config, require_current, upgrade
-from worker.errors import NotReady
+from worker.errors import DatabaseUnavailable, NotReady
 
 
 @pytest.fixture
@@ -63,3 +64,15 @@ def test_a_database_of_a_newer_version_is_refused_with_the_remedy(blank: Databas
 
     with pytest.raises(NotReady, match="install the newer waybill"):
         upgrade(blank)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    """A damaged SQLite file is named, and nothing is written over it."""
+    path = tmp_path / "waybill.db"
+    path.write_bytes(b"not a database at all" * 100)
+    database = Database(f"sqlite:///{path}", SystemClock())
+
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        upgrade(database)
+    database.close()
+    assert path.read_bytes().startswith(b"not a database")

@@ -213,6 +213,7 @@ class App:
         return Scheduler(
             ticks=ticks.table(),
             leadership=Leadership(leases=self.leases, name="scheduler", clock=self.clock),
+            clock=self.clock,
             beat=self.pulse.beat,
         )
 

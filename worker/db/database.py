@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from worker.clock import Clock
 from worker.db.types import Instant
@@ -91,6 +91,11 @@ def _translated(url: sa.URL) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        raise DatabaseUnavailable(url.render_as_string(hide_password=True), str(error.orig)) from error
+    except DatabaseError as error:
+        # SQLite tells of a damaged file with the plain class; its children are mistakes of ours.
+        if type(error) is not DatabaseError:
+            raise
         raise DatabaseUnavailable(url.render_as_string(hide_password=True), str(error.orig)) from error
 
 

@@ -18,6 +18,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from connectors.errors import ConnectorError
+from worker.clock import Clock
 from worker.errors import DatabaseUnavailable
 from worker.runtime.leadership import Leadership
 from worker.runtime.stopping import Stopped
@@ -38,6 +39,27 @@ class Tick:
     hour: int | None = None
 
 
+# How often the wall clock is held against the one that only grows, and how far back it may go unnoticed, in seconds.
+_CLOCK_LOOK_SECONDS = 1.0
+_CLOCK_STEP_SECONDS = 2.0
+
+
+class ClockWatch:
+    """Notices that the wall clock was set back: APScheduler would wait until it has caught up."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._difference()
+
+    def stepped_back(self) -> bool:
+        """Whether the wall clock was set back since the last look."""
+        before, self._ahead = self._ahead, self._difference()
+        return before - self._ahead > _CLOCK_STEP_SECONDS
+
+    def _difference(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+
 # APScheduler carries no types.
 class _Threads(BaseExecutor):  # type: ignore[misc]
     """A thread for each run that does not keep the process alive, as those of the library's own pool do."""
@@ -52,8 +74,12 @@ class _Threads(BaseExecutor):  # type: ignore[misc]
 class Scheduler:
     """Runs ticks in threads of its own; a tick that is still running is not started again."""
 
-    def __init__(self, *, ticks: Sequence[Tick], leadership: Leadership, beat: Callable[[str], None]) -> None:
+    def __init__(
+        self, *, ticks: Sequence[Tick], leadership: Leadership, beat: Callable[[str], None], clock: Clock
+    ) -> None:
         self._ticks = ticks
+        self._clock = clock
+        self._stopping = threading.Event()
         self._leadership = leadership
         self._beat = beat
         self._running = 0
@@ -68,17 +94,32 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin; what has an interval is done at once."""
-        for tick in self._ticks:
-            at_once = {} if tick.seconds is None else {"next_run_time": datetime.now(UTC)}
-            self._scheduler.add_job(self._run, _trigger(tick), args=(tick,), id=tick.name, **at_once)
+        self.plan()
         self._scheduler.start()
+        threading.Thread(target=self._mind_the_clock, name="clock watch", daemon=True).start()
+
+    def plan(self) -> None:
+        """Plan every tick by the wall clock as it stands, whatever was planned before."""
+        for tick in self._ticks:
+            at_once = {} if tick.seconds is None else {"next_run_time": self._clock.now()}
+            self._scheduler.add_job(
+                self._run, _trigger(tick), args=(tick,), id=tick.name, replace_existing=True, **at_once
+            )
 
     def stop(self, seconds: float) -> None:
         """Start nothing more, wait that long for what runs, and let another process lead."""
+        self._stopping.set()
         self._scheduler.shutdown(wait=False)
         with self._ended:
             self._ended.wait_for(lambda: not self._running, timeout=seconds)
         self._leadership.resign()
+
+    def _mind_the_clock(self) -> None:
+        watch = ClockWatch(self._clock)
+        while not self._stopping.wait(_CLOCK_LOOK_SECONDS):
+            if watch.stepped_back():
+                _log.warning("the clock was set back")
+                self.plan()
 
     def _run(self, tick: Tick) -> None:
         with self._ended:

@@ -61,6 +61,36 @@ def test_a_change_after_the_approval_returns_the_firing_to_planned(bench: Bench)
     assert bench.advance().state is FiringState.PLANNED
 
 
+def test_an_approval_of_other_values_is_over_and_nothing_is_due(bench: Bench) -> None:
+    """Changed before anybody armed it: planned, said so, and not armed should the old values come back."""
+    bench = bench.again(mode=Mode.APPROVE)
+    bench.complete(kg=300)
+    bench.advance()
+    bench.parts.person.approve(KEY)
+    bench.complete(kg=301)
+    changed = bench.advance()
+    bench.complete(kg=300)
+    back = bench.advance()
+
+    assert (changed.state, changed.look_at, changed.approved_hash) == (FiringState.PLANNED, None, None)
+    assert "approve again" in changed.reason
+    assert (back.state, back.look_at) == (FiringState.PLANNED, None)
+    assert bench.twin.posts() == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.PLAN, Mode.APPROVE])
+def test_a_supplement_that_nobody_approved_is_not_due(bench: Bench, mode: Mode) -> None:
+    """It waits for a person, and a run until idle does not wait with it."""
+    bench.complete(kg=300)
+    bench.advance()
+    waiting = bench.again(mode=mode)
+    waiting.parts.person.supplement(KEY, 50, "a late sibling")
+    waiting.advance()
+
+    supplement = waiting.firing(ordinal=1)
+    assert (supplement.state, supplement.look_at) == (FiringState.PLANNED, None)
+
+
 def test_a_person_holds_and_releases(bench: Bench) -> None:
     """What a person holds nobody sends until it is released."""
     bench = bench.again(mode=Mode.APPROVE)

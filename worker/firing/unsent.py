@@ -16,6 +16,7 @@ from worker.states import FiringState, OrderState
 ARMED_SECONDS = 15.0
 _PLANNED = "nothing is missing; the mode automatic or an approval sends it"
 _BACK = "what was missing is there"
+_APPROVAL_OVER = "what was approved has changed: look at `credits plan` and approve again"
 
 
 class Unsent:
@@ -128,9 +129,15 @@ class Unsent:
         if firing.state is FiringState.ARMED and not self._arms(firing, ready):
             firing = self._planned(connection, firing, "what was approved has changed, or the mode", ready.values())
         firing = self._rows.note(connection, firing, **ready.values())
-        if firing.state is FiringState.PLANNED and self._arms(firing, ready):
-            return self._arm(connection, firing)
-        return firing
+        if firing.state is not FiringState.PLANNED:
+            return firing
+        return self._arm(connection, firing) if self._arms(firing, ready) else self._wait(connection, firing, ready)
+
+    def _wait(self, connection: sa.Connection, firing: FiringRow, ready: Ready) -> FiringRow:
+        """Planned until something changes: nothing is to be looked at, and an approval of other values is over."""
+        if firing.approved_hash is None or firing.approved_hash == ready.bound_hash:
+            return self._rows.note(connection, firing, look_at=None)
+        return self._rows.note(connection, firing, look_at=None, approved_hash=None, reason=_APPROVAL_OVER)
 
     def _waits_for_readings(self, firing: FiringRow, ready: Ready) -> bool:
         # Going through `planned` at every look would fill the history and the webhook with nothing.

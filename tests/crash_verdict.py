@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,12 +10,14 @@ import sqlalchemy as sa
 from connectors.simulated import registry_ledgers
 from tests.crash_cases import LESS_KG, Case, Effect, expected
 from tests.crash_kit import Stage
-from tests.crash_process import KG
+from tests.crash_process import KG, SETTLE
 from tests.firing_kit import ORDER
 from worker.db.tables import attempts, firing_history, firings, pins, readings, switches
 from worker.firing.brakes import FREEZE
 from worker.states import UNRESOLVED, FiringState
 
+# From the last look at the clock to the other side, on a busy machine.
+_ON_ITS_WAY = timedelta(seconds=1)
 _ENDS = (FiringState.CONFIRMED, FiringState.NEEDS_PERSON)
 
 
@@ -55,13 +58,28 @@ class Verdict:
         delivered = sum(one["kg"] for one in self._happened if one["order_id"] == ORDER)
         if delivered > 1000:
             yield f"{delivered} kg delivered of 1000 kg ordered"
-        hashes = [attempt["request_sha256"] for attempt in self._attempts]
-        for body, count in Counter(post["body_sha256"] for post in self._told).items():
-            if count > hashes.count(body):
-                yield f"{count} requests of bytes that were frozen for {hashes.count(body)} attempts"
+        yield from self._about_times()
         anomaly = self._case.fault.effect in (Effect.DELIVERS_TWICE, Effect.DELIVERS_LESS) and bool(self._anomalies())
         if self._frozen is not anomaly:
             yield f"frozen: {self._frozen}, anomaly: {anomaly}"
+
+    def _about_times(self) -> Iterator[str]:
+        unanswered = list(self._attempts)
+        for post in self._told:
+            own = next((one for one in unanswered if _fits(one, post)), None)
+            if own is None:
+                yield f"a request came at {post['at']}, of no attempt whose time it was"
+            else:
+                unanswered.remove(own)
+        for step in self._history:
+            if step["to_state"] == FiringState.ABSENT:
+                ends = [one["deadline"] for one in self._of(self._attempts, step) if one["started_at"] < step["at"]]
+                if step["at"] - max(ends) < timedelta(seconds=SETTLE):
+                    yield f"absence was believed at {step['at']}, before the settle time was over"
+
+    def _of(self, rows: list[dict[str, Any]], owner: Mapping[str, Any]) -> list[dict[str, Any]]:
+        identity = owner["firing_id"] if "firing_id" in owner else owner["id"]
+        return [row for row in rows if row["firing_id"] == identity]
 
     def _anomalies(self) -> list[str]:
         by_marker = Counter(one["notes"] for one in self._happened)
@@ -108,8 +126,10 @@ class Verdict:
         if len(frozen) > 1 + firing["repins"]:
             yield f"{len(frozen)} different requests"
 
-    def _of(self, rows: list[dict[str, Any]], firing: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [row for row in rows if row["firing_id"] == firing["id"]]
+
+def _fits(attempt: Mapping[str, Any], post: Mapping[str, Any]) -> bool:
+    in_time = attempt["started_at"] <= datetime.fromisoformat(post["at"]) <= attempt["deadline"] + _ON_ITS_WAY
+    return in_time and bool(attempt["request_sha256"] == post["body_sha256"])
 
 
 def _all(connection: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:

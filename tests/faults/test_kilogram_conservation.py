@@ -30,7 +30,7 @@ TROUBLED = 2
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-_UNRESOLVED = "f.state IN ('sending', 'ambiguous', 'absent', 'needs_person')"
+UNRESOLVED = ("sending", "ambiguous", "absent", "needs_person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,9 @@ def _check_pins(world: World, before: dict[str, int]) -> None:
     """Each unresolved firing has pinned exactly its kilograms, and no batch is pinned for more than it has."""
     query = (
         "SELECT f.kg, sum(p.kg) FROM firings f JOIN pins p ON p.firing_id = f.id AND p.active "
-        f"WHERE {_UNRESOLVED} GROUP BY f.id"
+        "WHERE f.state IN (?, ?, ?, ?) GROUP BY f.id"
     )
-    assert all(kg == pinned for kg, pinned in world.raw.execute(query))
+    assert all(kg == pinned for kg, pinned in world.raw.execute(query, UNRESOLVED))
     batches = world.registry.batches()
     for batch_id, kg in world.raw.execute("SELECT batch_id, sum(kg) FROM pins WHERE active GROUP BY batch_id"):
         assert kg <= batches[batch_id].kg
@@ -187,9 +187,9 @@ def _check_pins(world: World, before: dict[str, int]) -> None:
 def _check_reservations(world: World) -> None:
     """What is delivered, and what is reserved without being delivered yet, never exceeds what was ordered."""
     made = {token for one in world.registry.happened() for token in tokens(one.notes)}
-    query = f"SELECT credit_order_id, marker, kg FROM firings f WHERE {_UNRESOLVED}"
+    query = "SELECT credit_order_id, marker, kg FROM firings WHERE state IN (?, ?, ?, ?)"
     reserved: Counter[str] = Counter()
-    for credit_order_id, marker, kg in world.raw.execute(query):
+    for credit_order_id, marker, kg in world.raw.execute(query, UNRESOLVED):
         reserved[credit_order_id] += 0 if marker in made else kg
     for order in world.registry.registry.orders():
         by_hand = sum(one.kg for one in world.registry.happened() if one.order_id == order.id and not tokens(one.notes))

@@ -190,38 +190,65 @@ def _pending(connection: sa.Connection) -> int:
 
 
 def _late_siblings(connection: sa.Connection) -> Iterator[Discrepancy]:
-    """Deliveries of fired orders that were not counted, or are not what was counted."""
-    counted = counted_deliveries.alias()
-    statement = (
-        sa.select(deliveries.c.account, deliveries.c.id, deliveries.c.purchase_order, deliveries.c.content_hash)
-        .select_from(deliveries)
-        .join(
-            orders,
-            sa.and_(
-                orders.c.account == deliveries.c.account,
-                orders.c.customer_id == deliveries.c.customer_id,
-                orders.c.purchase_order == deliveries.c.purchase_order,
-            ),
-        )
-        .join(firings, firings.c.order_id == orders.c.id)
-        .outerjoin(
-            counted,
-            sa.and_(
-                counted.c.firing_id == firings.c.id,
-                counted.c.account == deliveries.c.account,
-                counted.c.delivery_id == deliveries.c.id,
-            ),
-        )
-        .where(
-            firings.c.ordinal == 0,
-            # An adopted firing counted its deliveries in a database that was lost.
-            firings.c.request.is_not(None),
-            firings.c.state.in_([*UNRESOLVED, FiringState.CONFIRMED]),
-            deliveries.c.status != "cancelled",
-            sa.or_(counted.c.content_hash.is_(None), counted.c.content_hash != deliveries.c.content_hash),
-        )
-    )
-    for row in connection.execute(statement):
+    """Deliveries of fired orders that are not as any firing of the order counted them, and counted ones that left."""
+    for row in connection.execute(sa.union(_not_as_counted(), _gone())):
         detail = {"account": row.account, "purchase_order": row.purchase_order, "delivery_id": row.id}
         subject = f"{row.account}/{row.id}/{row.content_hash[:12]}"
         yield Discrepancy(kind=Kind.LATE_SIBLING, subject=subject, detail=detail)
+
+
+_COLUMNS = (deliveries.c.account, deliveries.c.id, orders.c.purchase_order, deliveries.c.content_hash)
+_OF_THE_ORDER = sa.and_(
+    orders.c.account == deliveries.c.account,
+    orders.c.customer_id == deliveries.c.customer_id,
+    orders.c.purchase_order == deliveries.c.purchase_order,
+)
+# An adopted firing counted its deliveries in a database that was lost.
+_FIRED = sa.and_(
+    firings.c.ordinal == 0,
+    firings.c.request.is_not(None),
+    firings.c.state.in_([*UNRESOLVED, FiringState.CONFIRMED]),
+)
+
+
+def _not_as_counted() -> sa.Select[tuple[str, int, str, str]]:
+    """What is in the order now; a supplement that counted it settles it. Cancelled ones count if they once did."""
+    counted, by = counted_deliveries.alias(), firings.alias()
+    ours = (
+        sa.select(counted.c.content_hash)
+        .join(by, by.c.id == counted.c.firing_id)
+        .where(
+            by.c.order_id == orders.c.id,
+            counted.c.account == deliveries.c.account,
+            counted.c.delivery_id == deliveries.c.id,
+        )
+        .correlate(orders, deliveries)
+    )
+    return (
+        sa.select(*_COLUMNS)
+        .select_from(deliveries)
+        .join(orders, _OF_THE_ORDER)
+        .join(firings, firings.c.order_id == orders.c.id)
+        .where(
+            _FIRED,
+            deliveries.c.visible,
+            sa.or_(deliveries.c.status != "cancelled", ours.exists()),
+            ~ours.where(counted.c.content_hash == deliveries.c.content_hash).exists(),
+        )
+    )
+
+
+def _gone() -> sa.Select[tuple[str, int, str, str]]:
+    """What was counted and belongs to another order now, or to none, or is not to be seen any more."""
+    counted = sa.and_(
+        counted_deliveries.c.account == deliveries.c.account, counted_deliveries.c.delivery_id == deliveries.c.id
+    )
+    still = sa.and_(deliveries.c.visible, deliveries.c.purchase_order.is_not(None), _OF_THE_ORDER)
+    return (
+        sa.select(*_COLUMNS)
+        .select_from(deliveries)
+        .join(counted_deliveries, counted)
+        .join(firings, firings.c.id == counted_deliveries.c.firing_id)
+        .join(orders, orders.c.id == firings.c.order_id)
+        .where(_FIRED, ~still)
+    )

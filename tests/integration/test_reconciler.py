@@ -4,7 +4,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.firing_kit import KEY, ORDER, OTHER_ORDER, Bench, order_key
-from worker.db.tables import firings
+from tests.order_store import OrderStore
+from worker.db.tables import counted_deliveries, deliveries, firings, mismatches
 from worker.errors import NotReady
 from worker.firing.listing import list_credits
 from worker.firing.policy import Mode
@@ -89,6 +90,56 @@ def test_a_link_to_a_credit_order_that_does_not_exist_is_told_and_the_rest_compa
     assert report.matched == 1
     assert [(one.kind, one.subject) for one in report.mismatches] == [("no_credit_order", "ord_1HHHHHHHHSBXHHHH")]
     assert report.mismatches[0].detail == {"linked_by": [order_key(2).purchase_order]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "late"),
+    [
+        ({}, False),
+        ({"status": "draft"}, True),
+        ({"status": "cancelled"}, True),
+        ({"visible": False}, True),
+        ({"purchase_order": "PO-2"}, True),
+        ({"purchase_order": None}, True),
+    ],
+)
+def test_what_became_of_a_counted_delivery_is_compared(bench: Bench, changes: dict[str, object], *, late: bool) -> None:
+    """Changed, cancelled, vanished or moved after it was counted: a late sibling, a row until it is closed."""
+    bench.complete()
+    bench.advance()
+    store = OrderStore(bench.database)
+    store.deliver()
+    with bench.database.write() as connection:
+        as_held = sa.select(deliveries.c.content_hash).scalar_subquery()
+        connection.execute(sa.update(counted_deliveries).values(content_hash=as_held))
+    if changes:
+        store.deliver(1, **changes)
+
+    kinds = [one.kind for one in bench.reconciler.run().mismatches]
+
+    assert kinds == (["late_sibling"] if late else [])
+
+
+def test_a_late_sibling_that_a_supplement_counted_is_none_any_more(bench: Bench) -> None:
+    """A person has answered it; a cancelled sibling that never counted is none either."""
+    bench.complete()
+    bench.advance()
+    store = OrderStore(bench.database)
+    store.deliver(2)
+    store.deliver(3, status="cancelled")
+    late = [one.detail["delivery_id"] for one in bench.reconciler.run().mismatches]
+    bench.reconciler.close(bench.reconciler.run().mismatches[0].id, "supplemented")
+    bench.parts.person.supplement(KEY, 10, "delivery 2")
+    bench.advance()
+    with bench.database.write() as connection:
+        (held,) = connection.execute(sa.select(deliveries.c.content_hash).where(deliveries.c.id == 2)).one()
+        connection.execute(sa.delete(mismatches))
+        second = bench.firing(ordinal=1).id
+        counting = {"firing_id": second, "account": KEY.account, "delivery_id": 2, "content_hash": held}
+        connection.execute(sa.insert(counted_deliveries).values(counting))
+
+    assert late == [2]
+    assert bench.reconciler.run().agrees
 
 
 def test_reconciling_needs_credentials(bench: Bench) -> None:

@@ -86,7 +86,8 @@ def _with_database(settings: Settings) -> Iterator[Finding]:
             yield from examine(here, revision_of(here.database))
     except WaybillError as error:
         # Without its database nothing else can be looked at.
-        yield problem("database", error.sentence, "see DATABASE_URL, STATE_DIR and `waybill db upgrade`")
+        do = "see WAYBILL_DATABASE_URL, WAYBILL_STATE_DIR and `waybill db upgrade`"
+        yield problem("database", error.sentence, do)
 
 
 def _probe(credit_order: str | None, kg: int, *, confirmed: bool, as_json: bool, config: Path | None) -> list[Finding]:

@@ -27,7 +27,9 @@ class AccountCase:
 def examine_accounts(cases: tuple[AccountCase, ...], clock: Clock) -> Iterator[Finding]:
     """Read one row of each account."""
     if not cases:
-        yield problem("accounts", "no account is set", "set LOGISTIC_CLOUD__BASE_URL and LOGISTIC_CLOUD__API_KEY")
+        yield problem(
+            "accounts", "no account is set", "set WAYBILL_LOGISTIC_CLOUD__BASE_URL and WAYBILL_LOGISTIC_CLOUD__API_KEY"
+        )
     for case in cases:
         yield from _account(case, clock)
 
@@ -35,7 +37,7 @@ def examine_accounts(cases: tuple[AccountCase, ...], clock: Clock) -> Iterator[F
 def _account(case: AccountCase, clock: Clock) -> Iterator[Finding]:
     check = f"account {case.name}"
     if case.source is None:
-        yield problem(check, "it has no API key", "set LOGISTIC_CLOUD__API_KEY; without it nothing is read")
+        yield problem(check, "it has no API key", "set WAYBILL_LOGISTIC_CLOUD__API_KEY; without it nothing is read")
         return
     yield expiry(
         check,

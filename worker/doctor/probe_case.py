@@ -25,7 +25,7 @@ def require_sandbox(host: str, *ids: str) -> None:
     if environment_of(host) is not Environment.SANDBOX and not _is_this_machine(host):
         sentence = (
             f"The replay probe makes a credit delivery and runs only in the registry's sandbox; {host} is not it: "
-            "set ISOMETRIC__BASE_URL to the sandbox, with its credentials and a database of its own."
+            "set WAYBILL_ISOMETRIC__BASE_URL to the sandbox, with its credentials and a database of its own."
         )
         raise UsageError(sentence)
     # Whatever listens on this machine may pass requests on; only an id can then tell where they go.

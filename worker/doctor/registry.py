@@ -37,7 +37,9 @@ def examine_registry(case: RegistryCase, database: Database, clock: Clock) -> It
     named = _linked(database)
     yield from _mixed_up(case.account.host, named)
     if case.account.registry is None:
-        yield note(CHECK, "there are no credentials: firings are planned only", "set ISOMETRIC__ACCESS_TOKEN to send")
+        yield note(
+            CHECK, "there are no credentials: firings are planned only", "set WAYBILL_ISOMETRIC__ACCESS_TOKEN to send"
+        )
         return
     unknown = unknown_expiry(CHECK, "the access token", "note when it was made: it lasts a year")
     yield expiry(CHECK, "the access token", case.token_expires, clock.now(), unknown=unknown)
@@ -70,13 +72,13 @@ def _mixed_up(host: str, named: Sequence[str]) -> Iterator[Finding]:
     wrong = [sentence for sentence in (mixed_up(one, host) for one in named) if sentence is not None]
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        yield problem("links", wrong[0] + more, "correct the links, or ISOMETRIC__BASE_URL")
+        yield problem("links", wrong[0] + more, "correct the links, or WAYBILL_ISOMETRIC__BASE_URL")
 
 
 def _supplier(account: RegistryAccount, supplier: Supplier) -> Iterator[Finding]:
     mixed = mixed_up(supplier.id, account.host)
     if mixed is not None:
-        yield problem(CHECK, mixed, "use the credentials of the environment that ISOMETRIC__BASE_URL names")
+        yield problem(CHECK, mixed, "use the credentials of the environment that WAYBILL_ISOMETRIC__BASE_URL names")
     yield ok(CHECK, f"the credentials are those of supplier {supplier.id} ({supplier.organisation.name})")
 
 

@@ -88,7 +88,8 @@ class ReplayProbe:
         require_sandbox(self._account.host, credit_order_id)
         if self._account.registry is None:
             sentence = (
-                "The replay probe needs credentials of the sandbox: set ISOMETRIC__ACCESS_TOKEN and __CLIENT_SECRET."
+                "The replay probe needs credentials of the sandbox: "
+                "set WAYBILL_ISOMETRIC__ACCESS_TOKEN and WAYBILL_ISOMETRIC__CLIENT_SECRET."
             )
             raise NotReady(sentence)
         supplier = self._account.supplier()
@@ -144,7 +145,7 @@ class ReplayProbe:
     def _judged(self, intent: Intent, repeat: Reply | None, made: list[str]) -> Finding:
         if len(made) > 1:
             says = f"used batches are accepted again: {', '.join(made)} were made from the same bytes"
-            found = problem(CHECK, says, "keep CREDITS__RESEND_AFTER_ABSENCE off, and tell the registry")
+            found = problem(CHECK, says, "keep WAYBILL_CREDITS__RESEND_AFTER_ABSENCE off, and tell the registry")
             return self._ended(intent, found, Verdict.ACCEPTED)
         if repeat is None or repeat.meaning is not Meaning.NO:
             return _undecided("the repeat was not sent" if repeat is None else repeat.reason)

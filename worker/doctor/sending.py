@@ -25,12 +25,14 @@ class MirrorCase:
 def examine_policy(policy: Policy, database: Database) -> Iterator[Finding]:
     """Mode, limits, and resending against what the replay probe found."""
     if policy.mode is Mode.PLAN:
-        yield note(CHECK, "the mode is plan: nothing is ever sent", "set CREDITS__MODE once the plans are right")
+        yield note(
+            CHECK, "the mode is plan: nothing is ever sent", "set WAYBILL_CREDITS__MODE once the plans are right"
+        )
     else:
         yield ok(CHECK, f"the mode is {policy.mode}")
         if policy.max_kg_per_delivery is None or policy.max_kg_per_day is None:
             says = "a limit per delivery or per day is not set"
-            yield note(CHECK, says, "set CREDITS__MAX_KG_PER_DELIVERY and CREDITS__MAX_KG_PER_DAY")
+            yield note(CHECK, says, "set WAYBILL_CREDITS__MAX_KG_PER_DELIVERY and WAYBILL_CREDITS__MAX_KG_PER_DAY")
     yield _resending(policy, verdicts(database))
 
 
@@ -39,24 +41,28 @@ def _resending(policy: Policy, found: Mapping[Way, Verdict]) -> Finding:
     tested = " and ".join(sorted(way.words for way in found))
     if not policy.resend_after_absence:
         if set(found) == set(Way) and not accepted:
-            return note(CHECK, "used batches are refused: CREDITS__RESEND_AFTER_ABSENCE may be set")
+            return note(CHECK, "used batches are refused: WAYBILL_CREDITS__RESEND_AFTER_ABSENCE may be set")
         return ok(CHECK, "what proved absent waits for a person (RESEND_AFTER_ABSENCE is off)")
     if accepted:
         says = "RESEND_AFTER_ABSENCE is on, and the probe found that used batches are accepted again"
-        return problem(CHECK, says, "set CREDITS__RESEND_AFTER_ABSENCE to false")
+        return problem(CHECK, says, "set WAYBILL_CREDITS__RESEND_AFTER_ABSENCE to false")
     if found:
         return ok(CHECK, f"what proved absent is sent again; a batch that was used {tested} is refused")
     says = "RESEND_AFTER_ABSENCE is on, and this database knows of no replay probe"
     if environment_of(policy.host) is Environment.PRODUCTION:
         return note(CHECK, says, "make sure that `doctor --replay-probe` was run in the registry's sandbox")
-    return warning(CHECK, says, "run `doctor --replay-probe`, or set CREDITS__RESEND_AFTER_ABSENCE to false")
+    return warning(CHECK, says, "run `doctor --replay-probe`, or set WAYBILL_CREDITS__RESEND_AFTER_ABSENCE to false")
 
 
 def examine_mirror(case: MirrorCase, database: Database) -> Iterator[Finding]:
     """The receiver of events."""
     check = "webhook"
     if case.url is None:
-        yield note(check, "no WEBHOOK__URL is set: nothing is mirrored", "set WEBHOOK__URL and WEBHOOK__SECRET")
+        yield note(
+            check,
+            "no WAYBILL_WEBHOOK__URL is set: nothing is mirrored",
+            "set WAYBILL_WEBHOOK__URL and WAYBILL_WEBHOOK__SECRET",
+        )
         return
     with database.read() as connection:
         on = switches.webhook_is_on(connection)

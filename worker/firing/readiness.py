@@ -130,9 +130,8 @@ class Readiness:
         since = self.policy.since if firing is None or firing.ordinal == 0 else None
         if since is None or standing.completed_at is None or standing.completed_at >= since:
             return None
-        reason = (
-            f"the order was completed before {since.isoformat()} (CREDITS__SINCE) and may have been delivered by hand"
-        )
+        going_live = f"{since.isoformat()} (WAYBILL_CREDITS__SINCE)"
+        reason = f"the order was completed before {going_live} and may have been delivered by hand"
         remedy = (
             f"if it was, `credits adopt` that delivery on {ready.link.credit_order_id}; "
             "if not, `credits supplement` says how many kilograms to deliver"

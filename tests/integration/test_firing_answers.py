@@ -149,3 +149,21 @@ def test_a_partial_delivery_is_seen_and_freezes(bench: Bench) -> None:
 
     assert firing.state is FiringState.NEEDS_PERSON, firing.reason
     assert bench.brakes_on() == {"freeze"}
+
+
+def test_a_no_about_batches_that_look_untouched_is_a_persons_affair(bench: Bench) -> None:
+    """The gateway repeated the request, and the readings lag longer than we wait: fresh batches would be a double."""
+    bench.twin.panel.change(
+        {"list_lag_seconds": 10 * SETTLE, "lag_covers_orders": True, "lag_covers_batches": True},
+    )
+    script(bench, PostFault.GATEWAY_TWICE)
+    bench.complete(kg=300)
+
+    firing = bench.settle()
+
+    assert firing.state is FiringState.NEEDS_PERSON
+    assert firing.reason.endswith("every reading shows the batches untouched")
+    assert bench.twin.posts() == 1
+    bench.clock.advance(10 * SETTLE)
+    bench.reconciler.run()
+    assert bench.firing().state is FiringState.CONFIRMED

@@ -174,12 +174,14 @@ def _believed(firing: FiringRow, looked: Looked, sight: PinSight) -> dict[str, o
     """The remembered no, now believed, with what it turned out to be about: batches, order or person."""
     if firing.refusal is None:
         return None
-    about = "person"
-    if firing.refusal.get("about") == About.BATCHES or sight is not PinSight.UNTOUCHED:
-        about = "batches"
-    elif _order_changed(firing, looked.order):
-        about = "order"
-    return {**firing.refusal, "believed": about}
+    if sight is not PinSight.UNTOUCHED:
+        return {**firing.refusal, "believed": "batches"}
+    if firing.refusal.get("about") == About.BATCHES:
+        # Readings that lag longer than the settle time look like this after our own request took the batches: with
+        # fresh ones it would be delivered twice. Were the no true, the same batches would only be chosen again.
+        reason = f"{firing.refusal.get('reason')}; and yet every reading shows the batches untouched"
+        return {**firing.refusal, "believed": "person", "reason": reason}
+    return {**firing.refusal, "believed": "order" if _order_changed(firing, looked.order) else "person"}
 
 
 def _order_changed(firing: FiringRow, order: CreditOrder) -> bool:

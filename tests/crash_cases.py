@@ -153,6 +153,19 @@ READ_FAULTS = (
 )
 
 
+# Readings that lie for longer than we wait, each by itself.
+_STALE_FOR_LONG = {"read_stale": 0.6, "stale_seconds": 5000.0}
+READ_FAULTS += (
+    *_read("stale beyond the settle time", **_STALE_FOR_LONG),
+    Fault(
+        name="stale beyond the settle time, gateway_twice",
+        effect=Effect.DELIVERS,
+        script=(PostFault.GATEWAY_TWICE,),
+        passing=_STALE_FOR_LONG,
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One combination. Without a point nobody ends early."""

@@ -22,8 +22,8 @@ from worker.firing.marker import tokens
 # A handful in every run, many in the longer profile.
 EXAMPLES = 40
 MANY_EXAMPLES = 1000
-# Looks after which everything has ended or waits for a person.
-LOOKS = 400
+# Steps after which everything has ended or waits for a person: who is held looks every few seconds meanwhile.
+STEPS = 4000
 # One request in so many meets trouble: enough of them leave kilograms reserved.
 TROUBLED = 2
 # Chaos makes another story when it is made smaller, so that shrinking would tell nothing.
@@ -77,7 +77,7 @@ class Story:
         for _ in range(60 * len(self.world.kg)):
             self._step(troubles=True)
             check(self)
-        for _ in range(LOOKS):
+        for _ in range(STEPS):
             if not self._step(troubles=False):
                 break
             check(self)

@@ -335,7 +335,7 @@ def test_an_answer_that_is_no_delivery_is_not_read_as_one(body: bytes) -> None:
     [
         ("ord_1FAN3S3WV1S0B842", Environment.PRODUCTION),
         ("ctb_1CA2D3S73SBXYN70", Environment.SANDBOX),
-        ("ctb_1CA2D3S73XXXYN70", Environment.UNKNOWN),
+        ("ctb_1CA2D3S73QQQYN70", Environment.UNKNOWN),
         ("SBX", Environment.UNKNOWN),
         ("api.sandbox.isometric.com", Environment.SANDBOX),
         ("api.isometric.com", Environment.PRODUCTION),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.simulated.registry_model import DeliveryRequest, Line
 from tests.clocks import NOON
 from tests.firing_kit import KEY, ORDER, OTHER_ORDER, Bench, batch, order_key
 from worker.events import OrderKey
@@ -112,6 +113,22 @@ def test_a_split_batch_named_by_the_link_is_replaced_by_its_children(bench: Benc
     firing = bench.advance(second)
 
     assert firing.state is FiringState.CONFIRMED, firing.reason
+
+
+def test_a_batch_that_was_split_a_hundred_times_is_found_to_its_last_child(bench: Bench) -> None:
+    """A large root batch pays for many deliveries: its rest lies one generation deeper after each."""
+    root, others = batch(1, 0).id, {batch(2, 0).id, batch(3, 0).id}
+    left = {root}
+    for _ in range(100):
+        lines = tuple(Line(batch_id=one, kg=1) for one in left)
+        bench.twin.registry.deliver(DeliveryRequest(order_id=OTHER_ORDER, notes=None, lines=lines))
+        unused = {one["id"] for one in bench.twin.batches() if one["status"] == "active" and not one["delivery_id"]}
+        left = unused - others
+    bench.complete(kg=300, batches=(root,))
+
+    firing = bench.advance()
+
+    assert (firing.state, bench.twin.happened()[-1]["kg"]) == (FiringState.CONFIRMED, 300), firing.reason
 
 
 def test_too_few_credits_hold_and_say_how_many_kilograms_are_missing(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """Reading the batches that may pay for a firing, and again the ones that were pinned. Raises ConnectorError."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from connectors.isometric import BatchFilter, Isometric
 from connectors.isometric_records import CreditBatch
@@ -10,8 +10,6 @@ from worker.standing import Link
 
 # More pins than this are read from the list: one by one at a request a second they would be too old when sent.
 MAX_BY_ID = 4
-# A batch is split in two at every partial use; deeper than this the answers lead in a circle.
-MAX_SPLITS = 64
 
 
 class BatchReader:
@@ -23,24 +21,22 @@ class BatchReader:
     def candidates(self, wanted: Wanted, link: Link) -> tuple[CreditBatch, ...] | None:
         """The batches that may be used; None if the list could not be read whole."""
         if link.batches:
-            return tuple(leaf for batch_id in link.batches for leaf in self.leaves(batch_id))
+            return self._named(link.batches, wanted)
         filters = BatchFilter(project_id=wanted.project, issuance_id=wanted.issuance, statuses=(ACTIVE,))
         listed = self._registry.organisation_batches(wanted.organisation_id, filters)
         return listed.nodes if listed.counts_agree else None
 
-    def leaves(self, batch_id: str) -> list[CreditBatch]:
-        """The batch, or in place of a split one the children that live on."""
-        found: list[CreditBatch] = []
-        waiting = [batch_id]
-        for _ in range(MAX_SPLITS):
-            if not waiting:
-                break
-            batch = self._registry.batch(waiting.pop())
-            if batch.status == SPLIT:
-                waiting += [child for child in (batch.left_child_id, batch.right_child_id) if child is not None]
-            else:
-                found.append(batch)
-        return found
+    def _named(self, ids: Sequence[str], wanted: Wanted) -> tuple[CreditBatch, ...] | None:
+        """The named batches, and in place of a split one what lives on of it."""
+        named = [self._registry.batch(batch_id) for batch_id in ids]
+        if all(batch.status != SPLIT for batch in named):
+            return tuple(named)
+        # One list, whatever the number of splits: each partial use of a batch puts its rest one generation deeper.
+        listed = self._registry.organisation_batches(wanted.organisation_id, BatchFilter(statuses=(ACTIVE, SPLIT)))
+        if not listed.counts_agree:
+            return None
+        known = {batch.id: batch for batch in listed.nodes}
+        return tuple({leaf.id: leaf for batch in named for leaf in _leaves(batch, known)}.values())
 
     def pinned(self, pins: Sequence[Pin], wanted: Wanted) -> dict[str, CreditBatch] | None:
         """The pinned batches as they are now, by id; one that is missing is active no more.
@@ -64,3 +60,18 @@ class BatchReader:
             children = (batch.left_child_id, batch.right_child_id) if batch.status == SPLIT else ()
             families[pin.batch_id] = (batch, *(self._registry.batch(child) for child in children if child is not None))
         return families
+
+
+def _leaves(batch: CreditBatch, known: Mapping[str, CreditBatch]) -> Iterator[CreditBatch]:
+    """The batch, or the active ones that came of it; a child that is not known went to somebody else."""
+    waiting, seen = [batch], set[str]()
+    while waiting:
+        one = waiting.pop()
+        if one.id in seen:
+            continue
+        seen.add(one.id)
+        if one.status == SPLIT:
+            children = (one.left_child_id, one.right_child_id)
+            waiting += [known[child] for child in children if child is not None and child in known]
+        else:
+            yield one

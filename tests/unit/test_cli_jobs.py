@@ -8,6 +8,7 @@ from tests.cli_kit import Shell
 from tests.local_server import reply, serving
 from tests.order_kit import ACCOUNT, CUSTOMER, NOON
 from worker.db.tables import accounts, set_aside, switches, tasks
+from worker.firing.binding import HOST, Bindings
 from worker.states import TaskState
 
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -195,3 +196,15 @@ def test_the_receiver_can_be_switched_on_again(shell: Shell) -> None:
     assert shell("status", "--json").objects[0]["off"] == {"webhook": "410"}
     assert shell("webhook", "enable").out == "The receiver is switched on.\n"
     assert shell("status", "--json").objects[0]["off"] == {}
+
+
+def test_a_comparison_with_a_foreign_registry_is_refused_before_it_is_a_job(shell: Shell) -> None:
+    """A database that belongs to another registry is the caller's mistake: exit 2, and nothing on the queue."""
+    shell.set(**ACCOUNT_SETTINGS, ISOMETRIC__ACCESS_TOKEN="token-of-the-tests", ISOMETRIC__CLIENT_SECRET="secret")
+    with shell.database() as database, database.write() as connection:
+        Bindings(database).bind(connection, HOST, "api.isometric.com")
+
+    done = shell("enqueue", "reconcile", "--wait")
+
+    assert (done.status, task_states(shell)) == (2, {})
+    assert "api.isometric.com" in done.err

@@ -154,3 +154,5 @@ def _require_registry(here: App) -> None:
             "set WAYBILL_ISOMETRIC__ACCESS_TOKEN and WAYBILL_ISOMETRIC__CLIENT_SECRET."
         )
         raise UsageError(sentence)
+    # A database of another registry, supplier or marker key is a mistake of this command's caller, not of the job.
+    here.crediting.firing.account.check_bindings()

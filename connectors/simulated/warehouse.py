@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import heapq
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import orjson
@@ -15,11 +14,13 @@ import orjson
 from connectors.simulated.clock import Clock, stamp
 from connectors.simulated.switches import PageOrder, Panel, WarehouseSwitches
 from connectors.simulated.warehouse_query import DeliveryFilter
-from connectors.simulated.warehouse_shelf import Row, Shelf
+from connectors.simulated.warehouse_shelf import Found, Row, Shelf
 from connectors.simulated.warehouse_words import JsonObject
 
 FIRST_DELIVERY_ID = 21_001_206
 FIRST_ITEM_ID = 41_005_371
+# Lists kept for their next pages: a few readers at once, each with a list of its own.
+KEPT_LISTS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Warehouse:
         self._next_item_id = FIRST_ITEM_ID
         self._turn = 0
         self._removed: list[int] = []
+        self._found: dict[tuple[DeliveryFilter, WarehouseSwitches], Found] = {}
 
     # -- what happens ------------------------------------------------------------------------------------------
 
@@ -76,7 +78,8 @@ class Warehouse:
         """Make ``record`` the newest version of the delivery ``key``, stamped ``at`` (default: now)."""
         with self._lock:
             moment = self.clock.now() if at is None else at
-            row = self._row(key, copy.deepcopy(record), moment)
+            # What JSON makes of it is what is kept, and the caller's own stays as it is.
+            row = self._row(key, orjson.loads(orjson.dumps(record)), moment)
             self._next_id = max(self._next_id, key + 1)
             self._true.put(row)
             self._publish(key, row, late=at is None)
@@ -85,7 +88,7 @@ class Warehouse:
         """Apply ``change`` to a copy of the newest version, keep it as a new version and return its JSON."""
         with self._lock:
             former = self._true.get(key)
-            record = {} if former is None else copy.deepcopy(former.record)
+            record = {} if former is None else former.record
             change(record)
             self.put(key, record, at=at)
             now = self._true.get(key)
@@ -104,12 +107,14 @@ class Warehouse:
         updated = moment.astimezone(UTC) if switches.fraction_stamps else moment.astimezone(UTC).replace(microsecond=0)
         created = updated.timestamp() if former is None else former.created
         _stamp_record(record, former, stamp(updated, fractions=switches.fraction_stamps))
+        purchase_order = record.get("numberPurchaseOrder")
         return Row(
             key=key,
             version=1 if former is None else former.version + 1,
-            record=record,
             created=created,
             updated=updated.timestamp(),
+            number=record.get("number"),
+            purchase_order=purchase_order if isinstance(purchase_order, str) else None,
             body=orjson.dumps(record),
         )
 
@@ -150,7 +155,7 @@ class Warehouse:
         """Return a copy of the newest version, visible or not."""
         with self._lock:
             row = self._true.get(key)
-            return None if row is None else copy.deepcopy(row.record)
+            return None if row is None else row.record
 
     def get(self, key: int) -> bytes | None:
         """Return the JSON of the delivery as it can be read now, or None."""
@@ -162,16 +167,28 @@ class Warehouse:
     def number_used(self, number: str, *, other_than: int | None = None) -> bool:
         """Tell whether another delivery carries ``number``."""
         with self._lock:
-            return any(row.record.get("number") == number and row.key != other_than for row in self._true.rows())
+            return any(row.number == number and row.key != other_than for row in self._true.rows())
 
     def find(self, asked: DeliveryFilter) -> Page:
         """Return the page ``asked`` for, of the rows that can be read now."""
         with self._lock:
             self._settle()
-            rows = self._matching(asked)
-            self._sort(rows)
+            rows = self._listed(asked)
         first = asked.page * asked.page_size
         return Page(bodies=tuple(row.body for row in rows[first : first + asked.page_size]), total=len(rows))
+
+    def _listed(self, asked: DeliveryFilter) -> list[Row]:
+        """All rows asked for, in order. Found once for all pages of a list, as long as nothing changes."""
+        whole, switches = replace(asked, page=0), self.panel.now
+        found = self._found.get((whole, switches))
+        if found is not None and found.state == self._visible.state and switches.page_order is not PageOrder.SHUFFLED:
+            return found.rows
+        rows = self._matching(asked)
+        self._sort(rows)
+        while len(self._found) >= KEPT_LISTS:
+            del self._found[next(iter(self._found))]
+        self._found[whole, switches] = Found(self._visible.state, rows)
+        return rows
 
     def _matching(self, asked: DeliveryFilter) -> list[Row]:
         switches = self.panel.now
@@ -204,20 +221,28 @@ def matches(row: Row, asked: DeliveryFilter, switches: WarehouseSwitches) -> boo
     """Tell whether ``row`` is one of those ``asked`` for."""
     if asked.ids is not None and row.key not in asked.ids:
         return False
-    if any(row.record.get(name) != value for name, value in asked.exact):
-        return False
-    if switches.filters_ignored:
-        return True
+    return (switches.filters_ignored or _in_time(row, asked, switches)) and _exactly(row, asked)
+
+
+def _in_time(row: Row, asked: DeliveryFilter, switches: WarehouseSwitches) -> bool:
     ends = {"min_inclusive": switches.min_inclusive, "max_inclusive": switches.max_inclusive}
     return asked.created.holds(row.created, **ends) and asked.updated.holds(row.updated, **ends)
 
 
+def _exactly(row: Row, asked: DeliveryFilter) -> bool:
+    if not asked.exact:
+        return True
+    record = row.record
+    return all(record.get(name) == value for name, value in asked.exact)
+
+
 def _stamp_record(record: JsonObject, former: Row | None, text: str) -> None:
     """Write the stamps of the head and of those line items that changed."""
-    record["createdAt"] = text if former is None else former.record["createdAt"]
+    before_it = {} if former is None else former.record
+    record["createdAt"] = before_it.get("createdAt", text)
     record["updatedAt"] = text
     items = record.get("lineItems")
-    known = {} if former is None else _items_by_id(former.record)
+    known = _items_by_id(before_it)
     for item in items if isinstance(items, list) else ():
         before = known.get(item.get("id"))
         item["createdAt"] = text if before is None else before["createdAt"]

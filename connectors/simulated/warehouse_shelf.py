@@ -7,20 +7,37 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import orjson
+
 from connectors.simulated.warehouse_query import DeliveryFilter
 from connectors.simulated.warehouse_words import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One version of one delivery, with its JSON already written."""
+    """One version of one delivery. Only its JSON is kept, already written: a million rows have to fit."""
 
     key: int
     version: int
-    record: JsonObject
     created: float
     updated: float
+    number: object
+    purchase_order: str | None
     body: bytes
+
+    @property
+    def record(self) -> JsonObject:
+        """The record, made anew at each look: whoever asks may change it."""
+        found: JsonObject = orjson.loads(self.body)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows that a filter found in a state of the shelf, in the order they are listed in."""
+
+    state: int
+    rows: list[Row]
 
 
 class Shelf:
@@ -30,14 +47,17 @@ class Shelf:
         """Begin empty."""
         self._rows: dict[int, Row] = {}
         self._by_updated: list[tuple[float, int]] = []
-        self._by_purchase_order: defaultdict[object, set[int]] = defaultdict(set)
+        self._by_purchase_order: defaultdict[str | None, set[int]] = defaultdict(set)
+        # Grows with every change, so that what was found before one is known to be old.
+        self.state = 0
 
     def put(self, row: Row) -> None:
         """Place ``row``, in the place of an older version."""
         self.drop(row.key)
         self._rows[row.key] = row
         insort(self._by_updated, (row.updated, row.key))
-        self._by_purchase_order[_purchase_order(row)].add(row.key)
+        self._by_purchase_order[row.purchase_order].add(row.key)
+        self.state += 1
 
     def drop(self, key: int) -> None:
         """Take the row away, if it is there."""
@@ -45,7 +65,8 @@ class Shelf:
         if row is None:
             return
         del self._by_updated[bisect_left(self._by_updated, (row.updated, key))]
-        self._by_purchase_order[_purchase_order(row)].discard(key)
+        self._by_purchase_order[row.purchase_order].discard(key)
+        self.state += 1
 
     def get(self, key: int) -> Row | None:
         """Return the row, or None."""
@@ -70,7 +91,3 @@ class Shelf:
         last = len(self._by_updated) if high is None else bisect_right(self._by_updated, (high, 2**63))
         return [self._rows[key] for _updated, key in self._by_updated[first:last]]
 
-
-def _purchase_order(row: Row) -> object:
-    value = row.record.get("numberPurchaseOrder")
-    return value if isinstance(value, str) else None

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from connectors.simulated.warehouse_odd import OddAnswer
+
 
 class PageOrder(StrEnum):
     """In which order the warehouse lists rows; the vendor does not say."""
@@ -90,6 +92,16 @@ class WarehouseSwitches:
     """How long a slow answer takes."""
     throttled: float = 0.0
     """The probability of a 429 although the limit was kept."""
+    page_size_limit: int = 250
+    """The most rows of a page, whatever is asked for; ``X-PageSize`` tells."""
+    x_total_off: int = 0
+    """How far ``X-Total`` is from the truth; negative is too few."""
+    refusal_status: int = 0
+    """A status that everything is answered with, such as 401 or 503; 0 is none."""
+    odd_answer: OddAnswer = OddAnswer.NONE
+    """In which way lists are answered oddly."""
+    odd_share: float = 1.0
+    """The probability that a list is answered oddly, if lists are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

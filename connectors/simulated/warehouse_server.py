@@ -17,6 +17,7 @@ from connectors.simulated.http_server import Ending, LocalServer, Reply, Request
 from connectors.simulated.rate import SlidingLimit
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse_odd import OddAnswer, made_odd
 from connectors.simulated.warehouse_query import BadQueryError, parse_filter
 from connectors.simulated.warehouse_words import API_PATH, READ_SCOPE, WRITE_SCOPE, JsonObject
 from connectors.simulated.warehouse_writes import AbsentError, Errors, RefusedError
@@ -76,6 +77,8 @@ class WarehouseServer(LocalServer):
             return problem(HTTPStatus.UNAUTHORIZED, "The API key is missing or not valid.")
         if not allowed_scopes(request.method) & set(self.keys[key]):
             return problem(HTTPStatus.FORBIDDEN, "The API key does not have the required scope.")
+        if self.panel.now.refusal_status:
+            return problem(self.panel.now.refusal_status, "The request is refused whatever it asks for.")
         return self._over_limit(key)
 
     def _over_limit(self, key: str) -> Reply | None:
@@ -144,11 +147,19 @@ class WarehouseServer(LocalServer):
         return Reply(status=status, body=body, headers=_JSON)
 
     def _list(self, request: Request) -> Reply:
-        asked = parse_filter(request.query)
+        switches, wanted = self.panel.now, parse_filter(request.query)
+        asked = replace(wanted, page_size=min(wanted.page_size, switches.page_size_limit))
         page = self.warehouse.find(asked)
-        total = (("X-Total", str(page.total)),) if self.panel.now.x_total else ()
+        total = (("X-Total", str(max(0, page.total + switches.x_total_off))),) if switches.x_total else ()
         headers = (("X-Page", str(asked.page)), ("X-PageSize", str(asked.page_size)), *total)
-        return Reply(status=HTTPStatus.OK, body=b"[" + b",".join(page.bodies) + b"]", headers=(*_JSON, *headers))
+        reply = Reply(status=HTTPStatus.OK, body=b"[" + b",".join(page.bodies) + b"]", headers=(*_JSON, *headers))
+        return made_odd(reply, self._oddity())
+
+    def _oddity(self) -> OddAnswer:
+        switches = self.panel.now
+        # Drawn only where it matters: the other draws of a seed stay what they were.
+        is_odd = switches.odd_answer is not OddAnswer.NONE and self.chance.random() < switches.odd_share
+        return switches.odd_answer if is_odd else OddAnswer.NONE
 
     def _one(self, key: int) -> Reply:
         body = self.warehouse.get(key)

@@ -87,3 +87,28 @@ class CoverageState(StrEnum):
     CERTIFIED = "certified"
     PENDING = "pending"
     HOLE = "hole"
+
+
+class WriteAction(StrEnum):
+    """The source's own write calls (logistic.cloud developer docs, resources/deliveries)."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    APPROVE = "approve"
+
+
+class WriteState(StrEnum):
+    """Where a write at the source stands."""
+
+    ASKED = "asked"  # wanted; nothing was sent, or provably nothing arrived
+    SENDING = "sending"  # frozen and committed; a request may be on its way
+    UNKNOWN = "unknown"  # a request may have taken effect; being looked up
+    DONE = "done"  # the source has it
+    REFUSED = "refused"  # it cannot be done as asked, and nothing took effect
+    NEEDS_PERSON = "needs_person"  # what the source shows leaves a doubt
+
+
+# A request may have taken effect: at most one write of a subject is in one of these.
+WRITE_IN_DOUBT = frozenset({WriteState.SENDING, WriteState.UNKNOWN})
+# Not ended: a worker goes on with it.
+WRITE_OPEN = frozenset({WriteState.ASKED}) | WRITE_IN_DOUBT

@@ -1,8 +1,8 @@
 """The metadata that every table belongs to, and what their columns and constraints have in common."""
 
-import sqlalchemy as sa
+from enum import StrEnum
 
-from worker.states import CoverageState, FiringState, OrderState, TaskState
+import sqlalchemy as sa
 
 metadata = sa.MetaData(
     naming_convention={
@@ -18,7 +18,7 @@ metadata = sa.MetaData(
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def one_of(column: str, states: type[CoverageState | FiringState | OrderState | TaskState]) -> sa.CheckConstraint:
+def one_of(column: str, states: type[StrEnum]) -> sa.CheckConstraint:
     """A constraint that lets only the named states into a column."""
     names = ", ".join(f"'{state.value}'" for state in states)
     return sa.CheckConstraint(f"{column} IN ({names})", name=f"known_{column}")

@@ -21,6 +21,7 @@ from worker.db.tables.credits import (
 from worker.db.tables.log import budgets, events, leases, switches, tasks
 from worker.db.tables.orders import links, orders
 from worker.db.tables.source import accounts, coverage, deliveries, set_aside
+from worker.db.tables.writes import delivery_writes
 
 __all__ = [
     "accounts",
@@ -31,6 +32,7 @@ __all__ = [
     "coverage",
     "credit_deliveries",
     "deliveries",
+    "delivery_writes",
     "events",
     "firing_changes",
     "firing_history",

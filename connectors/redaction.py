@@ -15,6 +15,9 @@ _SUSPECTS = (
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"whsec_[\w+/=-]+"), MASK),
     (re.compile(r"://[^/\s@]+@"), f"://{MASK}@"),
+    # An e-mail address is no credential, but it is somebody's, and a refusal may quote it.
+    # It begins where its run of characters begins: tried at every one of them, a long run would take for ever.
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), MASK),
 )
 
 

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TypeVar
 
 from connectors.answer import Answer
 
 T = TypeVar("T")
+
+# Powers of ten: no quantity or price of goods lies outside, and arithmetic on what does would never end.
+LARGEST_EXPONENT = 15
+SMALLEST_EXPONENT = -15
 
 
 class ShapeError(ValueError):
@@ -44,6 +49,40 @@ class Fields:
             raise _wrong(self._path(name), "an integer", value)
         return value
 
+    def has(self, name: str) -> bool:
+        """Tell whether the field is there and not null, for systems that leave out what they do not know."""
+        return self._values.get(name) is not None
+
+    def opaque(self, name: str) -> str:
+        """Return an identifier, which may be written as a string or as a whole number, as text."""
+        value = self._required(name)
+        if not isinstance(value, str | int) or isinstance(value, bool) or not str(value):
+            raise _wrong(self._path(name), "an identifier", value)
+        return str(value)
+
+    def opaque_or_blank(self, name: str) -> str:
+        """Return an identifier that a person may have left blank."""
+        return "" if self._required(name) == "" else self.opaque(name)
+
+    def parsed(self, name: str, parse: Callable[[str], T], wanted: str) -> T:
+        """Return what `parse` makes of a string; its ValueError means that the string is not what is `wanted`."""
+        text = self.text(name)
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise _wrong(self._path(name), wanted, text) from error
+
+    def decimal(self, name: str) -> Decimal:
+        """Return an exact number of a size that goods have; a float is an error, since it is not exact."""
+        value = self._required(name)
+        if not isinstance(value, int | Decimal) or isinstance(value, bool):
+            raise _wrong(self._path(name), "a number", value)
+        exact = Decimal(value)
+        exponent = exact.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent < SMALLEST_EXPONENT or exact.adjusted() > LARGEST_EXPONENT:
+            raise _wrong(self._path(name), "a number of a plausible size", value)
+        return exact
+
     def flag(self, name: str) -> bool:
         """Return true or false."""
         value = self._required(name)
@@ -76,6 +115,11 @@ class Fields:
         if not isinstance(value, list):
             raise _wrong(self._path(name), "a list", value)
         return value
+
+    def children(self, name: str) -> tuple["Fields", ...]:
+        """Return the fields of every object of a list."""
+        place = self._path(name)
+        return tuple(Fields(item, f"{place}[{index}]") for index, item in enumerate(self.items(name)))
 
     def _required(self, name: str) -> object:
         if name not in self._values:

@@ -1,0 +1,47 @@
+"""JSON whose numbers stay what was written: a fraction becomes a Decimal, never a float."""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+
+from connectors.answer import Answer
+
+# Levels of lists and objects: documented answers have nine; what is read recursively must not exhaust the stack.
+DEEPEST = 40
+
+
+def exact_json(answer: Answer) -> object:
+    """Return the body as JSON with exact numbers; UnexpectedAnswer when it is not JSON (RFC 8259: no NaN)."""
+    try:
+        parsed: object = json.loads(answer.body, parse_float=Decimal, parse_constant=_refused)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        # Broken text or encoding, an exponent beyond all bounds, nesting beyond all bounds.
+        detail = f"{answer.described()} is not JSON"
+        raise answer.unexpected(detail) from error
+    if _is_too_deep(parsed):
+        detail = f"{answer.described()} is nested more than {DEEPEST} levels deep"
+        raise answer.unexpected(detail)
+    return parsed
+
+
+def json_text(value: object) -> str:
+    """Return what `exact_json` read as JSON text again; an exact number keeps its digits, as a string."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _refused(constant: str) -> object:
+    message = f"{constant} is no JSON"
+    raise ValueError(message)

@@ -26,6 +26,10 @@ from connectors.wire import Wire, steady_clock
 # Bytes of one decoded answer: 250 deliveries of some hundred line items stay well below.
 MAX_BODY_BYTES = 32 * 1024 * 1024
 
+# Bytes read of the body of an answer whose status says everything: an acknowledgement has a few, and reading those to
+# the end is what lets the connection be used again.
+TOLD_BYTES = 64 * 1024
+
 # For headers of single requests: nothing added.
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -117,6 +121,23 @@ class HttpClient:
     ) -> Answer:
         """Any answer, whatever its status, to one POST that is never retried; raises when none came in time."""
         return self._pooled(self._call("POST", path, operation, body=body, headers=headers), seconds)
+
+    def tell(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        operation: str,
+        seconds: float,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> Answer:
+        """Any answer, whatever its status, to one POST that is never retried and ends after `seconds` in any case.
+
+        For receivers whose status says everything: of the answer's body only the beginning is read, as it was sent.
+        Raises when no status came in time.
+        """
+        call = self._call("POST", path, operation, body=body, headers=headers)
+        return self._attempt(call, lambda: self._exchange.head(call, seconds=seconds, most_bytes=TOLD_BYTES))
 
     def post_once(
         self,

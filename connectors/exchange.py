@@ -14,6 +14,7 @@ import httpx
 
 from connectors.answer import Headers
 from connectors.errors import ConnectorError, Interrupted, Misconfigured, NotConnected, UnexpectedAnswer
+from connectors.lines import Line, Lines
 from connectors.policy import Timeouts
 from connectors.redaction import Redactor
 from connectors.wire import DeadlinePassedError, Wire
@@ -104,6 +105,7 @@ class Exchange:
         with _environment_of(system):
             self._trust = httpx.create_ssl_context()
             self._pool = _client(self._trust, timeouts)
+        self._lines = Lines(lambda: _client(self._trust, timeouts, keep_alive=1))
 
     def pooled(self, call: Call, *, seconds: float) -> Received:
         """Return the answer within about `seconds`; raise one of the kinds in `KINDS`."""
@@ -136,14 +138,35 @@ class Exchange:
                 kind = NotConnected if isinstance(error, CONNECTING) and not wire.sent else Interrupted
                 raise self._told(kind, call, self._phrase(kind, error)) from error
 
+    def head(self, call: Call, *, seconds: float, most_bytes: int) -> Received:
+        """The answer to a write, on a kept connection, cut off for good after `seconds`.
+
+        The status decides once it is here: of the body at most about `most_bytes` are read, and one that breaks off,
+        trickles or has no end is no error. Raises one of the kinds in `KINDS` where no complete head came.
+        """
+        with self._lines.taken() as line:
+            deadline = self._clock() + seconds
+            wire = Wire(method=call.method, deadline=deadline, clock=self._clock, connection=line.connection)
+            try:
+                with wire.watched():
+                    received = self._perform_head(line, call, wire, most_bytes)
+            except DeadlinePassedError as error:
+                raise self._told(NotConnected, call, f"no connection was made within {seconds:g} s") from error
+            except FOREIGN as error:
+                raise self._head_missing(error, call, wire, seconds) from error
+            line.connection = wire.connection
+            line.spent = line.spent or wire.cut
+        return received
+
     def translated(self, error: Exception, call: Call) -> ConnectorError:
         """Our error for one of httpx's."""
         kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
         return self._told(kind, call, self._phrase(kind, error))
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled and the kept connections."""
         self._pool.close()
+        self._lines.close()
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -184,6 +207,29 @@ class Exchange:
             response.close()
         return Received(status=response.status_code, headers=Headers(response.headers.multi_items()), body=body)
 
+    def _perform_head(self, line: Line, call: Call, wire: Wire, most_bytes: int) -> Received:
+        left = wire.remaining
+        request = line.client.build_request(
+            call.method,
+            call.url,
+            headers=dict(call.headers),
+            content=call.body,
+            timeout=httpx.Timeout(left, connect=min(self._timeouts.connect, left)),
+            extensions={"trace": wire.trace},
+        )
+        response = line.client.send(request, stream=True, follow_redirects=False)
+        try:
+            body, is_whole = _first_bytes(response, most_bytes)
+        finally:
+            response.close()
+        line.spent = not is_whole
+        return Received(status=response.status_code, headers=Headers(response.headers.multi_items()), body=body)
+
+    def _head_missing(self, error: Exception, call: Call, wire: Wire, seconds: float) -> ConnectorError:
+        if wire.sent and wire.remaining <= 0.0:
+            return self._told(Interrupted, call, f"no answer came within {seconds:g} s")
+        return self.translated(error, call)
+
     def _body(self, response: httpx.Response, call: Call, deadline: float) -> bytes:
         body = bytearray()
         for chunk in response.iter_bytes():
@@ -202,6 +248,19 @@ class Exchange:
 
     def _told(self, kind: type[ConnectorError], call: Call, detail: str) -> ConnectorError:
         return kind(call.system, call.operation, self._redactor.text(detail))
+
+
+def _first_bytes(response: httpx.Response, most: int) -> tuple[bytes, bool]:
+    """The beginning of a body as it was sent, and whether that is all of it."""
+    body = bytearray()
+    try:
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > most:
+                return bytes(body), False
+    except FOREIGN:
+        return bytes(body), False
+    return bytes(body), True
 
 
 @contextmanager

@@ -21,17 +21,29 @@ def steady_clock() -> float:
 
 
 class Wire:
-    """Watches one request on a fresh connection; at the deadline (on `clock`) the connection is cut."""
+    """Watches one request on a connection of its own; at the deadline (on `clock`) the connection is cut."""
 
-    def __init__(self, *, method: str, deadline: float, clock: Callable[[], float]) -> None:
-        """Nothing is watched before `watched` is entered."""
+    def __init__(
+        self,
+        *,
+        method: str,
+        deadline: float,
+        clock: Callable[[], float],
+        connection: socket.socket | None = None,
+    ) -> None:
+        """Nothing is watched before `watched` is entered; `connection` is one that stands already."""
         self.sent = False
         self.cut = False
         self._method = method.encode("ascii")
         self._deadline = deadline
         self._clock = clock
-        self._socket: socket.socket | None = None
+        self._socket = connection
         self._lock = threading.Lock()
+
+    @property
+    def connection(self) -> socket.socket | None:
+        """The socket of the connection that was used last; None before there is one."""
+        return self._socket
 
     @property
     def remaining(self) -> float:

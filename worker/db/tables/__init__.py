@@ -18,8 +18,9 @@ from worker.db.tables.credits import (
     pins,
     readings,
 )
-from worker.db.tables.log import budgets, events, leases, switches, tasks
+from worker.db.tables.log import events, leases, switches, tasks
 from worker.db.tables.orders import links, orders
+from worker.db.tables.pacing import budget_waiters, budgets, nights
 from worker.db.tables.source import accounts, coverage, deliveries, set_aside
 from worker.db.tables.writes import delivery_writes
 
@@ -27,6 +28,7 @@ __all__ = [
     "accounts",
     "attempts",
     "bindings",
+    "budget_waiters",
     "budgets",
     "counted_deliveries",
     "coverage",
@@ -42,6 +44,7 @@ __all__ = [
     "links",
     "metadata",
     "mismatches",
+    "nights",
     "orders",
     "pins",
     "readings",

@@ -1,4 +1,4 @@
-"""Tables of events and of the work about them: tasks, leases, request budgets, switches."""
+"""Tables of events and of the work about them: tasks, leases, switches."""
 
 import sqlalchemy as sa
 
@@ -91,14 +91,6 @@ leases = sa.Table(
     # Grows by one at every change of holder; a write that depends on the lease compares it.
     sa.Column("term", sa.BigInteger, nullable=False),
     sa.Column("until", Instant, nullable=False),
-)
-
-budgets = sa.Table(
-    "budgets",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("turn", sa.BigInteger, nullable=False),
-    sa.Column("next_at", Instant, nullable=False),
 )
 
 switches = sa.Table(

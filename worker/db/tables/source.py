@@ -21,6 +21,9 @@ accounts = sa.Table(
     sa.Column("guard_read_at", Instant),
     sa.Column("swept_at", Instant),
     sa.Column("stopped_reason", sa.Text),
+    # Why the last poll failed, and since when polls have; none while it is read.
+    sa.Column("trouble", sa.Text),
+    sa.Column("trouble_since", Instant),
 )
 
 deliveries = sa.Table(

@@ -149,14 +149,31 @@ class HttpClient:
         before_connect: Callable[[], None],
         headers: Mapping[str, str] = _JSON,
     ) -> Answer:
-        """Any answer, whatever its status, to a POST whose bytes leave at most once, on a fresh connection.
-
-        `deadline_seconds` from now (the wait for a turn included) the connection is cut. `before_connect` runs last
-        before connecting; what it raises passes through, and nothing was sent. Raises NotConnected only if
-        provably nothing was sent, Interrupted for everything else.
-        """
+        """`send_once` as a POST of these bytes."""
         call = self._call("POST", path, operation, body=body, headers=headers)
-        wire = Wire(method="POST", deadline=self._clock() + deadline_seconds, clock=self._clock)
+        return self._once(call, deadline_seconds, before_connect)
+
+    def send_once(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        deadline_seconds: float,
+        operation: str,
+        before_connect: Callable[[], None],
+    ) -> Answer:
+        """Any answer, whatever its status, to a write whose bytes (JSON, or none) leave at most once.
+
+        They take a fresh connection, which is cut `deadline_seconds` from now (the wait for a turn included).
+        `before_connect` runs last before connecting; what it raises passes through, and nothing was sent. Raises
+        NotConnected only if provably nothing was sent, Interrupted for everything else.
+        """
+        call = self._call(method, path, operation, body=body, headers=_NO_HEADERS if body is None else _JSON)
+        return self._once(call, deadline_seconds, before_connect)
+
+    def _once(self, call: Call, deadline_seconds: float, before_connect: Callable[[], None]) -> Answer:
+        wire = Wire(method=call.method, deadline=self._clock() + deadline_seconds, clock=self._clock)
         return self._attempt(call, lambda: self._exchange.once(call, wire, before_connect=before_connect))
 
     def close(self) -> None:

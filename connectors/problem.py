@@ -17,11 +17,11 @@ PROBLEM_CHARACTERS = 300
 _KEYS = ("title", "detail", "message", "msg", "error", "errors")
 
 
-def problem_text(answer: Answer) -> str:
+def problem_text(answer: Answer, *, limit: int = PROBLEM_CHARACTERS) -> str:
     """Return the server's words about a refusal on one line, redacted and cut; a plain statement if it said nothing."""
     words = "; ".join(dict.fromkeys(_words(_document(answer.body))))
     told = answer.redactor.text(words) if words else answer.kept_text()
-    line = " ".join(told.split())[:PROBLEM_CHARACTERS]
+    line = " ".join(told.split())[:limit]
     return line if line else "the server gave no reason"  # noqa: FURB110 - "or" is not for defaults
 
 

@@ -79,6 +79,7 @@ class ControlServer(LocalServer):
         traffic = server.traffic
         return {
             **server.warehouse.truth(),
+            "writes": server.posts.truth(),
             "requests": traffic.requests,
             "throttled": traffic.throttled,
             "faults": traffic.faults,

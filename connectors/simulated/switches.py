@@ -9,7 +9,10 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 from connectors.simulated.warehouse_odd import OddAnswer
 
@@ -76,6 +79,18 @@ class WarehouseSwitches:
     """The ``Age`` header, as of an answer from a cache; 0 sends none."""
     duplicate_numbers_refused: bool = False
     """Whether creating a delivery with a number already used is refused with 400."""
+    put_clears_omitted: bool = True
+    """Whether a head field that an update leaves out is cleared; otherwise it keeps its value."""
+    null_items_clear_drafts: bool = False
+    """Whether ``lineItems: null`` empties a draft; otherwise its line items stay."""
+    approve_twice_refused: bool = True
+    """Whether approving a delivery that is no draft is refused with 400; otherwise 204, and nothing happens."""
+    write_script: tuple[PostFault, ...] = ()
+    """The faults of the next creates, updates and approvals, one each; those about kilograms and orders do nothing."""
+    write_late_seconds: float = 1.0
+    """How long after its request a late write happens."""
+    write_hang_seconds: float = 60.0
+    """How long a write's hanging answer takes before the connection is reset."""
     requests_per_second: float = 1.0
     """The limit per key; above it 429; 0 is no limit."""
     retry_after: bool = False
@@ -172,7 +187,7 @@ class ReceiverSwitches:
     """How far ``webhook-timestamp`` may be from the receiver's time."""
 
 
-AnySwitches = TypeVar("AnySwitches", WarehouseSwitches, RegistrySwitches, ReceiverSwitches)
+AnySwitches = TypeVar("AnySwitches", bound="DataclassInstance")
 
 
 class SwitchError(ValueError):
@@ -242,3 +257,9 @@ def take_scripted(panel: Panel[RegistrySwitches]) -> PostFault | None:
     """Remove and return the next scripted fault, or return None when the script is at its end."""
     former = panel.update(lambda now: replace(now, script=now.script[1:]))
     return former.script[0] if former.script else None
+
+
+def take_scripted_write(panel: Panel[WarehouseSwitches]) -> PostFault:
+    """Remove and return the next scripted fault of a writing call, or return none when the script is at its end."""
+    former = panel.update(lambda now: replace(now, write_script=now.write_script[1:]))
+    return former.write_script[0] if former.write_script else PostFault.NONE

@@ -18,6 +18,7 @@ from connectors.simulated.rate import SlidingLimit
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_odd import OddAnswer, made_odd
+from connectors.simulated.warehouse_posts import WarehousePosts
 from connectors.simulated.warehouse_query import BadQueryError, parse_filter
 from connectors.simulated.warehouse_words import API_PATH, READ_SCOPE, WRITE_SCOPE, JsonObject
 from connectors.simulated.warehouse_writes import AbsentError, Errors, RefusedError
@@ -49,6 +50,12 @@ class WarehouseServer(LocalServer):
         self.chance = chance
         self.limit = SlidingLimit()
         self.traffic = Traffic()
+        self.posts = WarehousePosts(warehouse.panel, perform=self._perform)
+
+    def stop(self) -> None:
+        """Stop, and let no late write happen any more."""
+        self.posts.stop()
+        super().stop()
 
     @property
     def panel(self) -> Panel[WarehouseSwitches]:
@@ -118,6 +125,9 @@ class WarehouseServer(LocalServer):
         return replace(reply, delay_seconds=self.panel.now.slow_seconds)
 
     def _route(self, request: Request) -> Reply:
+        return self._perform(request) if request.method == "GET" else self.posts.answer(request)
+
+    def _perform(self, request: Request) -> Reply:
         parts = request.path.removeprefix(API_PATH).strip("/").split("/")
         try:
             return self._resource(request, parts)

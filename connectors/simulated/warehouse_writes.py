@@ -46,7 +46,8 @@ def create(warehouse: Warehouse, body: Mapping[str, object]) -> bytes:
 def replace(warehouse: Warehouse, key: int, body: Mapping[str, object]) -> bytes:
     """Update the delivery ``key`` and return its JSON; raise :class:`AbsentError` or :class:`RefusedError`.
 
-    Line items can be replaced while it is a draft, the head until it is completed; omitted head fields are cleared.
+    Line items can be replaced while it is a draft, the head until it is completed; the switches say what becomes of
+    what is left out.
     """
     present = _present(warehouse, key)
     errors = {**_head_errors(body), **_state_errors(present, body)}
@@ -57,9 +58,11 @@ def replace(warehouse: Warehouse, key: int, body: Mapping[str, object]) -> bytes
     _refuse(errors)
 
     def fill(record: JsonObject) -> None:
-        record.update(_head(body))
+        record.update(_new_head(warehouse, body))
         if body.get("lineItems") is not None:
             record["lineItems"] = _items(warehouse, body["lineItems"])
+        elif present["status"] == "draft" and warehouse.panel.now.null_items_clear_drafts:
+            record["lineItems"] = []
 
     return warehouse.change(key, fill)
 
@@ -67,9 +70,10 @@ def replace(warehouse: Warehouse, key: int, body: Mapping[str, object]) -> bytes
 def approve(warehouse: Warehouse, key: int) -> None:
     """Approve the draft ``key``; raise :class:`RefusedError`, also if it is unknown (no 404 is documented here)."""
     present = warehouse.latest(key)
-    if present is None or present["status"] != "draft":
+    if present is not None and present["status"] == "draft":
+        warehouse.change(key, lambda record: set_status(record, "approved", "approved"))
+    elif present is None or warehouse.panel.now.approve_twice_refused:
         raise RefusedError({"id": ["Only a delivery in status draft can be approved."]})
-    warehouse.change(key, lambda record: set_status(record, "approved", "approved"))
 
 
 def set_status(record: JsonObject, status: str, inbound: str) -> None:
@@ -168,6 +172,13 @@ def _head(body: Mapping[str, object]) -> JsonObject:
         "note": body.get("note"),
         "attributes": {"areaId": given.get("areaId"), "placeId": given.get("placeId")},
     }
+
+
+def _new_head(warehouse: Warehouse, body: Mapping[str, object]) -> JsonObject:
+    head = _head(body)
+    if warehouse.panel.now.put_clears_omitted:
+        return head
+    return {name: value for name, value in head.items() if name in body}
 
 
 def _items(warehouse: Warehouse, items: object) -> list[JsonObject]:

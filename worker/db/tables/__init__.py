@@ -18,6 +18,7 @@ from worker.db.tables.credits import (
     pins,
     readings,
 )
+from worker.db.tables.customers import barmate_accounts, customer_hints, customer_missing, customer_orders
 from worker.db.tables.log import events, leases, switches, tasks
 from worker.db.tables.orders import links, orders
 from worker.db.tables.pacing import budget_waiters, budgets, nights
@@ -27,12 +28,16 @@ from worker.db.tables.writes import delivery_writes
 __all__ = [
     "accounts",
     "attempts",
+    "barmate_accounts",
     "bindings",
     "budget_waiters",
     "budgets",
     "counted_deliveries",
     "coverage",
     "credit_deliveries",
+    "customer_hints",
+    "customer_missing",
+    "customer_orders",
     "deliveries",
     "delivery_writes",
     "events",

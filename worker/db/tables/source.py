@@ -56,6 +56,14 @@ deliveries = sa.Table(
     # Whether several accounts or customers use a number is asked at every look under a link that says neither.
     sa.Index("ix_deliveries_purchase_order", "purchase_order"),
     sa.Index("ix_deliveries_updated_at", "account", "updated_at"),
+    # The deliveries of a customer order are found by the field that names it.
+    sa.Index(
+        "ix_deliveries_number_external",
+        "number_external",
+        sqlite_where=sa.text("number_external IS NOT NULL"),
+        postgresql_where=sa.text("number_external IS NOT NULL"),
+    ),
+    sa.Index("ix_deliveries_number", "number"),
 )
 
 set_aside = sa.Table(
@@ -67,6 +75,8 @@ set_aside = sa.Table(
     sa.Column("delivery_id", sa.BigInteger),
     sa.Column("customer_id", sa.BigInteger),
     sa.Column("purchase_order", sa.Text),
+    # Of a record of barmate (its host is the account), whose payload names nobody: '' where no id can be read.
+    sa.Column("customer_order_id", sa.Text),
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("payload_hash", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
@@ -76,6 +86,7 @@ set_aside = sa.Table(
     sa.Column("closed_at", Instant),
     sa.UniqueConstraint("account", "payload_hash"),
     sa.Index("ix_set_aside_delivery", "account", "delivery_id"),
+    sa.Index("ix_set_aside_customer_order", "account", "customer_order_id"),
 )
 
 coverage = sa.Table(

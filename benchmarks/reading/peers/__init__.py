@@ -1,0 +1,1 @@
+"""One module a peer, each run as a process of its own."""

@@ -1,0 +1,157 @@
+"""What customers do while a story is told: they ask for the goods that a warehouse will see, take back, receive.
+
+A customer order of a story has as its id the external number of the delivery that brings the goods.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from connectors.simulated.barmate import Barmate, UnknownDeliveryError
+from connectors.simulated.barmate_orders import made_up
+from connectors.simulated.barmate_rules import RefusedError
+from connectors.simulated.barmate_words import JsonObject
+from connectors.simulated.clock import Clock
+from connectors.simulated.story_words import Kind, Step
+
+# Seconds between two looks at the clock while nothing is due.
+LONGEST_WAIT_SECONDS: Final = 0.25
+# Seconds before its delivery appears in the warehouse that goods are asked for.
+AHEAD_SECONDS: Final = 0.5
+# Shares of customers who take back what they asked for although the goods come, and who confirm what came.
+TAKEN_BACK_SHARE: Final = 0.05
+RECEIVED_SHARE: Final = 0.5
+_ENDS: Final = frozenset({"completed", "cancelled"})
+
+
+class Deed(StrEnum):
+    """What a customer does."""
+
+    ASK = "ask"
+    CANCEL = "cancel"
+    RECEIVE = "receive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerStep:
+    """One deed, ``offset`` seconds after the story's beginning (before it if negative)."""
+
+    offset: float
+    key: str
+    deed: Deed
+    record: JsonObject | None = None
+
+
+def customer_steps(steps: Iterable[Step], chance: random.Random) -> tuple[CustomerStep, ...]:
+    """Return what customers do about the deliveries of a story that have an external number."""
+    told = tuple(steps)
+    ends = {step.key: step for step in told if step.kind is Kind.MOVE and step.status in _ENDS}
+    made: list[CustomerStep] = []
+    for step in told:
+        number = (step.record or {}).get("numberExternal") if step.kind is Kind.CREATE else None
+        if isinstance(number, str):
+            made += _of_one(number, step, ends.get(step.key), chance)
+    return tuple(sorted(made, key=lambda step: step.offset))
+
+
+def _of_one(number: str, begin: Step, end: Step | None, chance: random.Random) -> list[CustomerStep]:
+    record = {"id": number, **made_up(chance)}
+    steps = [CustomerStep(offset=begin.offset - AHEAD_SECONDS, key=number, deed=Deed.ASK, record=record)]
+    fate = chance.random()
+    if end is None:
+        return steps
+    if end.status == "cancelled" or fate < TAKEN_BACK_SHARE:
+        return [*steps, CustomerStep(offset=end.offset, key=number, deed=Deed.CANCEL)]
+    if fate < TAKEN_BACK_SHARE + RECEIVED_SHARE:
+        return [*steps, CustomerStep(offset=end.offset, key=number, deed=Deed.RECEIVE)]
+    return steps
+
+
+class Customers:
+    """Do what is due, each in its turn, in a thread of their own."""
+
+    def __init__(self, steps: tuple[CustomerStep, ...], barmate: Barmate, clock: Clock) -> None:
+        """Do nothing yet."""
+        self._steps = steps
+        self._barmate = barmate
+        self._clock = clock
+        self._next = 0
+        self._began: datetime | None = None
+        self._condition = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def load_history(self) -> None:
+        """Do, as of their own moments, what was done before the beginning."""
+        now = self._clock.now()
+        with self._condition:
+            while self._next < len(self._steps) and self._steps[self._next].offset < 0:
+                step = self._steps[self._next]
+                self._do(step, at=now + timedelta(seconds=step.offset))
+                self._next += 1
+
+    def start(self) -> None:
+        """Let the time of the story flow; starting twice is harmless."""
+        with self._condition:
+            if self._thread is not None:
+                return
+            self._began = self._clock.now()
+            self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do nothing more."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def skip(self, seconds: float) -> None:
+        """Do at once what the next ``seconds`` of the story bring."""
+        with self._condition:
+            if self._began is not None:
+                self._began -= timedelta(seconds=seconds)
+            self._condition.notify_all()
+
+    def do_due(self) -> None:
+        """Do everything that is due now."""
+        with self._condition:
+            while self._next < len(self._steps) and self._steps[self._next].offset <= self._elapsed():
+                self._do(self._steps[self._next])
+                self._next += 1
+
+    def progress(self) -> dict[str, object]:
+        """Return how many deeds are left."""
+        with self._condition:
+            left = len(self._steps) - self._next
+            return {"steps_left": left, "done": left == 0}
+
+    def _do(self, step: CustomerStep, *, at: datetime | None = None) -> None:
+        try:
+            if step.deed is Deed.ASK:
+                self._barmate.place({} if step.record is None else step.record, at=at)
+            elif step.deed is Deed.CANCEL:
+                self._barmate.cancel(step.key)
+            else:
+                self._barmate.receive(step.key)
+        except (RefusedError, UnknownDeliveryError):
+            # The supplier was faster: what was rejected can neither be taken back nor received.
+            return
+
+    def _elapsed(self) -> float:
+        return -1.0 if self._began is None else (self._clock.now() - self._began).total_seconds()
+
+    def _run(self) -> None:
+        while True:
+            self.do_due()
+            with self._condition:
+                if self._stopped or self._next >= len(self._steps):
+                    return
+                self._condition.wait(LONGEST_WAIT_SECONDS)

@@ -56,14 +56,6 @@ deliveries = sa.Table(
     # Whether several accounts or customers use a number is asked at every look under a link that says neither.
     sa.Index("ix_deliveries_purchase_order", "purchase_order"),
     sa.Index("ix_deliveries_updated_at", "account", "updated_at"),
-    # The deliveries of a customer order are found by the field that names it.
-    sa.Index(
-        "ix_deliveries_number_external",
-        "number_external",
-        sqlite_where=sa.text("number_external IS NOT NULL"),
-        postgresql_where=sa.text("number_external IS NOT NULL"),
-    ),
-    sa.Index("ix_deliveries_number", "number"),
 )
 
 set_aside = sa.Table(

@@ -1,4 +1,4 @@
-"""Customer orders as read from barmate, hints of its webhooks, and where a delivery names its customer order."""
+"""Customer orders as read from barmate, hints of its webhooks, and what barmate does not know."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,11 +10,10 @@ depends_on = None
 
 _WANTED = "wanted_at IS NOT NULL"
 _OPEN = "done_at IS NULL"
-_NAMED = "number_external IS NOT NULL"
 
 
 def upgrade() -> None:
-    """Add the tables, and what finds the deliveries of a customer order."""
+    """Add the tables, and whose records were set aside."""
     op.create_table(
         "barmate_accounts",
         sa.Column("host", sa.Text(), nullable=False),
@@ -53,20 +52,10 @@ def upgrade() -> None:
     )
     op.add_column("set_aside", sa.Column("customer_order_id", sa.Text(), nullable=True))
     op.create_index("ix_set_aside_customer_order", "set_aside", ["account", "customer_order_id"])
-    op.create_index(
-        "ix_deliveries_number_external",
-        "deliveries",
-        ["number_external"],
-        sqlite_where=sa.text(_NAMED),
-        postgresql_where=sa.text(_NAMED),
-    )
-    op.create_index("ix_deliveries_number", "deliveries", ["number"])
 
 
 def downgrade() -> None:
     """Take them away."""
-    op.drop_index("ix_deliveries_number", "deliveries")
-    op.drop_index("ix_deliveries_number_external", "deliveries")
     op.drop_index("ix_set_aside_customer_order", "set_aside")
     op.drop_column("set_aside", "customer_order_id")
     for table in ("customer_hints", "customer_missing", "customer_orders", "barmate_accounts"):

@@ -1,27 +1,20 @@
-"""The operator's webhook: one signed POST for each event.
+"""The operator's webhook: one signed POST for each event, and what its status means."""
 
-Signed as Standard Webhooks describes (standardwebhooks.com, specification 1.0): `webhook-id`, `webhook-timestamp`,
-and `webhook-signature` with one `v1,<base64 HMAC-SHA256>` per valid secret, separated by spaces.
-"""
-
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-
-from standardwebhooks import Webhook
+from datetime import datetime
 
 from connectors.answer import Answer
 from connectors.client import HttpClient
-from connectors.errors import ConnectorError, Misconfigured
-from connectors.verdict import retry_after
+from connectors.errors import ConnectorError
+from connectors.verdict import THROTTLED, retry_after
+from connectors.webhook_signature import Signers
 
 # Seconds for one delivery in all: the specification recommends 15 to 30, and one slow receiver holds up its subject.
 TOTAL_SECONDS = 15.0
 
-_PREFIX = "whsec_"
 _GONE = 410
+_UNAVAILABLE = 503
 _SUCCESS = range(200, 300)
 _REDIRECTION = range(300, 400)
 
@@ -41,6 +34,11 @@ class RetryLater:
     status: int | None = None
     retry_after: float | None = None
 
+    @property
+    def asks_for_less(self) -> bool:
+        """Whether the receiver as a whole wants fewer messages: 429, or 503 with a time to come back."""
+        return self.status == THROTTLED or (self.status == _UNAVAILABLE and self.retry_after is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Gone:
@@ -56,60 +54,28 @@ class WebhookTarget:
     """One receiver; the client's base URL is its address, its budget has no limit."""
 
     def __init__(self, client: HttpClient, *, secrets: Sequence[str], seconds: float = TOTAL_SECONDS) -> None:
-        """Sign with every secret, the current one first; Misconfigured for a `whsec_` secret that is not base64."""
+        """Sign with every secret, the current one first; Misconfigured for a secret that cannot sign."""
         self._client = client
-        self._signers = tuple(_signer(client.system, secret) for secret in secrets)
+        self._signers = Signers(client.system, secrets)
         self._seconds = seconds
 
     def deliver(self, *, message_id: str, sent_at: datetime, body: bytes) -> Outcome:
         """POST one body of UTF-8 JSON, stamped `sent_at` (with a zone), once; the outcome is a value, never an error.
 
-        A repeat of the same message keeps its id and takes the time of the repeat.
+        A repeat of the same message keeps its id and takes the time of the repeat. The status alone decides: a body
+        that breaks off, or has no end, changes nothing about it.
         """
-        headers = {"Content-Type": "application/cloudevents+json", **self.signature(message_id, sent_at, body)}
+        signed = self._signers.headers(message_id, sent_at, body)
+        headers = {"Content-Type": "application/cloudevents+json", **signed}
         try:
-            answer = self._client.post("", body, operation="deliver an event", seconds=self._seconds, headers=headers)
+            answer = self._client.tell("", body, operation="deliver an event", seconds=self._seconds, headers=headers)
         except ConnectorError as error:
             return RetryLater(reason=error.detail)
         return _outcome(answer)
 
-    def signature(self, message_id: str, sent_at: datetime, body: bytes) -> Mapping[str, str]:
-        """Return the three headers that let the receiver check who sent this body, and when."""
-        moment = sent_at.astimezone(UTC)
-        signatures = [signer.sign(message_id, moment, body.decode("utf-8")) for signer in self._signers]
-        return {
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": " ".join(signatures),
-        }
-
     def __repr__(self) -> str:
         """Nothing of the secrets."""
         return f"WebhookTarget({self._client!r})"
-
-
-def _signer(system: str, secret: str) -> Webhook:
-    return Webhook(_key(system, secret.strip()))
-
-
-def _key(system: str, secret: str) -> bytes:
-    is_encoded = secret.startswith(_PREFIX)
-    key = _decoded(system, secret.removeprefix(_PREFIX)) if is_encoded else secret.encode("utf-8")
-    if not key:
-        raise _unusable(system, "must not be blank")
-    return key
-
-
-def _decoded(system: str, encoded: str) -> bytes:
-    unpadded = encoded.rstrip("=")
-    try:
-        return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _unusable(system, "starts with whsec_ but does not go on in base64; copy it again") from error
-
-
-def _unusable(system: str, complaint: str) -> Misconfigured:
-    return Misconfigured(system, "check the setup", f"the webhook secret {complaint}")
 
 
 def _outcome(answer: Answer) -> Outcome:

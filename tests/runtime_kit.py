@@ -3,7 +3,7 @@
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,11 +28,14 @@ from worker.events import Event, EventDraft, EventType, OrderKey, account_source
 from worker.kinds import COMPLETION, FIRING, RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
+from worker.pace import Pace
 from worker.runtime.broker import in_memory_broker
 from worker.runtime.closing import Closing
+from worker.runtime.couriers import Couriers
 from worker.runtime.engine import Duties, Engine, Part
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner, Service
+from worker.runtime.slots import PLACES, Places
 from worker.runtime.subscriptions import subscriptions
 from worker.tasks import Claim, Tasks
 from worker.work import Close, Done, Outcome
@@ -151,16 +154,47 @@ class Bench:
         finally:
             engine.stop(5)
 
-    def mirror(self, url: str, *, clock: Clock | None = None, checkpoint: Checkpoint = nothing) -> Mirror:
-        """A mirror to a receiver."""
+    def mirror(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        checkpoint: Checkpoint = nothing,
+        seconds: float = 2.0,
+        also: Sequence[str] = (),
+    ) -> Mirror:
+        """A mirror to a receiver; `also` are secrets that it signs with as well."""
         client = HttpClient(system="webhook", base_url=url, headers={}, turns=Unmetered(), random=random.Random(1))  # noqa: S311 - jitter
         self._clients.append(client)
+        chosen = SystemClock() if clock is None else clock
         return Mirror(
             database=self.database,
-            target=WebhookTarget(client, secrets=[SECRET], seconds=2.0),
-            clock=SystemClock() if clock is None else clock,
+            target=WebhookTarget(client, secrets=[SECRET, *also], seconds=seconds),
+            pace=Pace(most=PLACES.quick, monotonic=chosen.monotonic),
+            clock=chosen,
+            random=Random(1),  # noqa: S311 - jitter
             checkpoint=checkpoint,
         )
+
+    @contextmanager
+    def couriers(
+        self, mirror: Mirror, *, checkpoint: Checkpoint = nothing, places: Places = PLACES
+    ) -> Iterator[Couriers]:
+        """Couriers at work, without a relay."""
+        renewal = Renewal(database=self.database, tasks=self.tasks, lease_seconds=30)
+        couriers = Couriers(
+            runner=self.runner({}, checkpoint=checkpoint),
+            mirror=mirror,
+            renewal=renewal,
+            clock=SystemClock(),
+            then=_nobody,
+            places=places,
+        )
+        couriers.start()
+        try:
+            yield couriers
+        finally:
+            couriers.stop(DEADLINE)
 
     def close(self) -> None:
         """Close what it opened."""
@@ -226,6 +260,10 @@ def _draft(delivery: int, number: int, *, orders: bool) -> EventDraft:
 def _look(key: OrderKey, close: Close) -> Outcome:
     del key, close
     return Done()
+
+
+def _nobody() -> None:
+    """Nobody is to be told."""
 
 
 def _no_pulse(name: str) -> None:

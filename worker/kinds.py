@@ -21,7 +21,7 @@ FIRE = "fire"
 JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE})
 
 # Seconds until the next try of one event at the receiver, published in docs/events.md. Quick at first, since the next
-# event of the subject waits; two and a half days in all, so that a weekend's outage loses nothing.
+# event of the subject waits; three days in all, so that a long weekend's outage loses nothing.
 MIRROR_SCHEDULE = (
     5.0,
     15.0,
@@ -31,10 +31,12 @@ MIRROR_SCHEDULE = (
     7200.0,
     18_000.0,
     36_000.0,
-    36_000.0,
     50_400.0,
-    72_000.0,
+    64_800.0,
+    79_200.0,
 )
+# Waits are stretched by up to a tenth, so that what failed together does not come back together.
+MIRROR_JITTER = 0.1
 
 # Claims of an order's or a firing's task: with the waits between them more than half a day. Their rows are
 # rescanned anyway, so a dead letter here says that something is wrong and forgets nothing.
@@ -59,15 +61,24 @@ class Lane:
     # Ids in one message.
     per_message: int
     priority: int
+    # Only tasks that were tried before (True) or never (False); None: both.
+    tried: bool | None = None
+
+    def takes(self, kind: str, *, tried: bool) -> bool:
+        """Whether a task of that kind, tried before or not, travels in this lane."""
+        return kind in self.kinds and self.tried in (None, tried)
 
 
 FIRING_LANE = Lane(name="firing", kinds=frozenset({FIRING}), per_message=1, priority=0)
 # A few an order's facts: each may ask the source, and a message is one thread's work.
 ORDERS_LANE = Lane(name="orders", kinds=frozenset({COMPLETION}), per_message=4, priority=10)
 JOBS_LANE = Lane(name="jobs", kinds=JOBS, per_message=1, priority=20)
-# Twenty POSTs share two transactions, which is what lets a backlog of events drain.
-MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30)
-LANES = (FIRING_LANE, ORDERS_LANE, JOBS_LANE, MIRROR_LANE)
+# Twenty claims share a transaction, which is what lets a backlog of events drain. What failed before travels apart, so
+# that subjects whose receiver hangs never take the places of those that are well.
+MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=False)
+MIRROR_TRIED_LANE = Lane(name="mirror_tried", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=True)
+MIRROR_LANES = (MIRROR_LANE, MIRROR_TRIED_LANE)
+LANES = (FIRING_LANE, ORDERS_LANE, JOBS_LANE, *MIRROR_LANES)
 
 # Rows looked at again without a task travel as hints in the lane of their tasks.
 LOOK_AT_ORDERS = "look_at_orders"

@@ -4,8 +4,9 @@ The body is the event as CloudEvents 1.0 JSON. A repeat keeps the event's id, so
 the published schedule; then the task is a dead letter and the subject goes on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from random import Random
 
 import orjson
 import sqlalchemy as sa
@@ -19,60 +20,74 @@ from worker.db import Database
 from worker.db.tables import events
 from worker.event_log import event_of
 from worker.events import Event
-from worker.kinds import MIRROR_SCHEDULE
+from worker.kinds import MIRROR_JITTER, MIRROR_SCHEDULE
+from worker.pace import Pace
 from worker.tasks import Claim
 from worker.work import Done, GiveUp, Later, Outcome
 
 _log = structlog.get_logger(__name__)
 
-# A try that failed after this many seconds says that the receiver hangs: the rest of the message is put off, or a
-# worker's thread would be gone for minutes.
-_HANGING_SECONDS = 3.0
 # Seconds until events that were put off untried are looked at again.
 _PUT_OFF_SECONDS = 5.0
+POSTING = "mirror: posting"
+DELIVERED = "mirror: delivered"
 
 
 class Mirror:
     """Posts the events of claimed tasks; closes nothing itself."""
 
     def __init__(
-        self, *, database: Database, target: webhook.WebhookTarget, clock: Clock, checkpoint: Checkpoint
+        self,
+        *,
+        database: Database,
+        target: webhook.WebhookTarget,
+        pace: Pace,
+        clock: Clock,
+        random: Random,
+        checkpoint: Checkpoint,
     ) -> None:
+        self.pace = pace
         self._database = database
         self._target = target
         self._clock = clock
+        self._random = random
         self._checkpoint = checkpoint
 
-    def deliver(self, claims: Sequence[Claim]) -> Iterator[tuple[Claim, Outcome]]:
-        """Post the event of each claim in turn, and say of each what came of it."""
+    def events_of(self, claims: Sequence[Claim]) -> Mapping[str, Event] | None:
+        """The events of these claims by id; None while the webhook is switched off."""
         with self._database.read() as connection:
-            found = _events_of(connection, claims)
-            put_off = None if switches.webhook_is_on(connection) else "the webhook is switched off"
-        for claim in claims:
-            if put_off is not None:
-                yield claim, self._put_off(put_off)
-                continue
-            began = self._clock.monotonic()
-            outcome = self._deliver_one(claim, found)
-            if isinstance(outcome, Later) and (
-                not outcome.counted or self._clock.monotonic() - began > _HANGING_SECONDS
-            ):
-                put_off = f"not tried, since the one before failed: {outcome.reason}"
-            yield claim, outcome
+            if not switches.webhook_is_on(connection):
+                return None
+            wanted = sa.select(events).where(events.c.id.in_([claim.event_id for claim in claims]))
+            return {row.id: event_of(row) for row in connection.execute(wanted)}
 
-    def _deliver_one(self, claim: Claim, found: Mapping[str, Event]) -> Outcome:
-        event = found.get(str(claim.event_id))
+    def post(self, claim: Claim, event: Event | None) -> Outcome:
+        """Post the event of a claim, once; None is one that the log no longer holds. Takes seconds."""
         if event is None:
             return GiveUp("The event is no longer in the log.")
+        self._checkpoint(POSTING)
         body = orjson.dumps(event.cloud_event())
         outcome = self._target.deliver(message_id=event.id, sent_at=self._clock.now(), body=body)
         if isinstance(outcome, webhook.Delivered):
-            self._checkpoint("mirror: delivered")
+            self._checkpoint(DELIVERED)
+            self.pace.went_well()
             return Done()
         if isinstance(outcome, webhook.Gone):
             return self._switch_off()
-        _log.info("event not taken", event_id=event.id, reason=outcome.reason)
-        return Later(until=next_try(claim.attempts, outcome.retry_after, self._clock.now()), reason=outcome.reason)
+        return self._again(claim, outcome)
+
+    def put_off(self, reason: str) -> Later:
+        """Not tried at all, for that reason, and not counted."""
+        wait = max(self.pace.pause, _PUT_OFF_SECONDS)
+        until = self._clock.now() + timedelta(seconds=wait)
+        return Later(until=until, reason=reason, counted=False)
+
+    def _again(self, claim: Claim, outcome: webhook.RetryLater) -> Later:
+        _log.info("event not taken", event_id=claim.event_id, reason=outcome.reason)
+        if outcome.asks_for_less:
+            self.pace.too_much(outcome.retry_after)
+        until = next_try(claim.attempts, outcome.retry_after, self._clock.now(), self._random)
+        return Later(until=until, reason=outcome.reason)
 
     def _switch_off(self) -> Later:
         reason = "The receiver answered 410 Gone: it wants no more events. Run `waybill webhook enable` to go on."
@@ -80,20 +95,13 @@ class Mirror:
             now = self._database.now(connection)
             switches.turn(connection, switches.WEBHOOK, on=False, reason=reason, now=now)
         _log.error("webhook switched off", reason=reason)
-        return self._put_off(reason)
-
-    def _put_off(self, reason: str) -> Later:
-        until = self._clock.now() + timedelta(seconds=_PUT_OFF_SECONDS)
-        return Later(until=until, reason=reason, counted=False)
+        # What is on its way out of this process stays here.
+        self.pace.leave_alone(_PUT_OFF_SECONDS)
+        return self.put_off(reason)
 
 
-def next_try(attempts: int, retry_after: float | None, now: datetime) -> datetime:
+def next_try(attempts: int, retry_after: float | None, now: datetime, random: Random) -> datetime:
     """When to post again after this many tries (from 1); the receiver may ask for longer, never for less."""
     scheduled = MIRROR_SCHEDULE[min(attempts, len(MIRROR_SCHEDULE)) - 1]
-    return now + timedelta(seconds=scheduled if retry_after is None else max(scheduled, retry_after))
-
-
-def _events_of(connection: sa.Connection, claims: Sequence[Claim]) -> dict[str, Event]:
-    wanted = [claim.event_id for claim in claims]
-    rows = connection.execute(sa.select(events).where(events.c.id.in_(wanted)))
-    return {row.id: event_of(row) for row in rows}
+    wait = scheduled if retry_after is None else max(scheduled, retry_after)
+    return now + timedelta(seconds=wait * (1 + random.uniform(0, MIRROR_JITTER)))

@@ -51,43 +51,54 @@ def _has_older() -> sa.Exists:
 QUEUED_BEHIND = _has_older()
 
 
-def _due() -> sa.Select[int, str, str]:
+def _due(*more: sa.ColumnElement[bool]) -> sa.Select[int, str, str]:
     unsent = sa.or_(tasks.c.sent_at.is_(None), tasks.c.sent_at < sa.bindparam("recently"))
     kinds = tasks.c.kind.in_(sa.bindparam("kinds", expanding=True))
     return (
         sa.select(tasks.c.number, tasks.c.id, tasks.c.kind)
-        .where(_WAITING, _OPEN, tasks.c.due_at <= sa.bindparam("now"), unsent, ~QUEUED_BEHIND, kinds)
+        .where(_WAITING, _OPEN, tasks.c.due_at <= sa.bindparam("now"), unsent, kinds, *more, ~QUEUED_BEHIND)
         .order_by(tasks.c.due_at, tasks.c.number)
         .limit(sa.bindparam("most"))
     )
 
 
 # Made once: the relay asks many times a second, and putting a statement together costs as much as running it.
-_DUE = _due()
+# By whether the tasks were tried before; None: either.
+_DUE = {None: _due(), True: _due(tasks.c.attempts > 0), False: _due(tasks.c.attempts == 0)}
+
+
+def _count(tried: sa.ColumnElement[bool], *which: sa.ColumnElement[bool]) -> sa.Select[str, bool, int]:
+    flag = sa.case((tried, sa.true()), else_=sa.false()).label("tried")
+    return sa.select(tasks.c.kind, flag, sa.func.count()).where(_OPEN, *which).group_by(tasks.c.kind, flag)
+
+
 # Two counts, each with an index of its own: a long backlog must not be read to find the few that are out.
-_COUNT = sa.select(tasks.c.kind, sa.func.count()).group_by(tasks.c.kind)
+# Whoever runs has counted this very try already.
 _IN_FLIGHT = (
-    _COUNT.where(_OPEN, _RUNNING),
-    _COUNT.where(_OPEN, _WAITING, tasks.c.sent_at >= sa.bindparam("recently")),
+    _count(tasks.c.attempts > 1, _RUNNING),
+    _count(tasks.c.attempts > 0, _WAITING, tasks.c.sent_at >= sa.bindparam("recently")),
 )
 
 
-def in_flight(connection: sa.Connection, now: datetime) -> Counter[str]:
-    """How many tasks of each kind are running or in a message that may still be claimed."""
-    found: Counter[str] = Counter()
+def in_flight(connection: sa.Connection, now: datetime) -> Counter[tuple[str, bool]]:
+    """How many tasks are running or in a message that may still be claimed, by kind and whether tried before."""
+    found: Counter[tuple[str, bool]] = Counter()
     for statement in _IN_FLIGHT:
-        for kind, count in connection.execute(statement, {"recently": _recently(now)}):
-            found[kind] += count
+        for kind, tried, count in connection.execute(statement, {"recently": _recently(now)}):
+            found[kind, bool(tried)] += count
     return found
 
 
-def due(connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str]) -> list[DueTask]:
+def due(
+    connection: sa.Connection, now: datetime, limit: int, kinds: Collection[str], *, tried: bool | None = None
+) -> list[DueTask]:
     """Up to `limit` due tasks of these kinds that are not on their way, oldest first.
 
-    Only the oldest open task of a kind and subject is among them: one event per subject is in flight.
+    Only the oldest open task of a kind and subject is among them: one event per subject is in flight. `tried` picks
+    those that were tried before, or those that were not.
     """
     values = {"now": now, "recently": _recently(now), "kinds": list(kinds), "most": limit}
-    return [DueTask(row.number, row.id, row.kind) for row in connection.execute(_DUE, values)]
+    return [DueTask(row.number, row.id, row.kind) for row in connection.execute(_DUE[tried], values)]
 
 
 def _recently(now: datetime) -> datetime:

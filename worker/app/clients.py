@@ -6,57 +6,76 @@ from random import Random
 from connectors.client import HttpClient
 from connectors.isometric import Isometric
 from connectors.logistic_cloud import LogisticCloud
-from connectors.policy import Unmetered
+from connectors.policy import Timeouts, Unmetered
 from connectors.webhook import WebhookTarget
 from settings import AccountSettings, IsometricSettings, WebhookSettings
-from worker.budget import Budget
+from worker.budget import Budget, Lane
+from worker.clock import Clock
 from worker.db import Database
 from worker.reading.account_source import AccountSource
-from worker.reading.accounts import fingerprint_of
+from worker.reading.accounts import fingerprint_of, source_budget
 
 Sleep = Callable[[float], None]
+
+# Seconds to connect to the operator's receiver: a third of what a post may take in all, since a name may have several
+# addresses that are tried in turn.
+_RECEIVER_CONNECT_SECONDS = 5.0
 
 
 class Clients:
     """Makes clients and closes them. Opens no connection."""
 
-    def __init__(self, *, database: Database, random: Random, sleep: Sleep, steady_sleep: Sleep) -> None:
+    def __init__(self, *, database: Database, clock: Clock, random: Random, sleep: Sleep, steady_sleep: Sleep) -> None:
         """`sleep` ends with the process; `steady_sleep` does not: a delivery that is being sent is not left off."""
         self._database = database
+        self._clock = clock
         self._random = random
         self._sleep = sleep
         self._steady_sleep = steady_sleep
         self._made: list[HttpClient] = []
+        self._accounts: dict[str, tuple[HttpClient, Budget]] = {}
 
-    def source(self, account: AccountSettings) -> AccountSource | None:
-        """The account as the readers see it; None without a key. The budget is one for a key, whoever uses it."""
+    def source(self, account: AccountSettings, lane: Lane = Lane.POLL) -> AccountSource | None:
+        """The account as the readers of that lane see it; None without a key. Budget and connections are the same."""
         if account.api_key is None:
             return None
         key = account.api_key.get_secret_value()
-        fingerprint = fingerprint_of(key)
+        if account.name not in self._accounts:
+            self._accounts[account.name] = self._account(account, key)
+        client, budget = self._accounts[account.name]
+        turns = budget.lane(lane)
+        return AccountSource(
+            name=account.name,
+            client=LogisticCloud(client.with_turns(turns, turns.observed)),
+            page_size=account.page_size,
+            lag_floor=account.lag_seconds,
+            start=account.start,
+            key_fingerprint=fingerprint_of(key),
+        )
+
+    def _account(self, account: AccountSettings, key: str) -> tuple[HttpClient, Budget]:
+        """One client an account; the budget is one for a key, whoever uses it."""
+        budget = self._budget(source_budget(fingerprint_of(key)), account.requests_per_second, self._sleep)
         client = HttpClient(
             system=f"logistic.cloud {account.name}",
             base_url=account.base_url,
             headers={"X-Api-Key": key},
-            turns=self._budget(f"logistic.cloud {fingerprint}", account.requests_per_second, self._sleep),
+            turns=budget,
             random=self._random,
             sleep=self._sleep,
         )
         self._made.append(client)
-        return AccountSource(
-            name=account.name,
-            client=LogisticCloud(client),
-            page_size=account.page_size,
-            lag_floor=account.lag_seconds,
-            start=account.start,
-            key_fingerprint=fingerprint,
-        )
+        return client, budget
 
     def registry(self, isometric: IsometricSettings) -> Isometric | None:
         """The registry; None without credentials."""
         if isometric.access_token is None or isometric.client_secret is None:
             return None
         token = isometric.access_token.get_secret_value()
+        budget = self._budget(
+            f"isometric {isometric.host} {fingerprint_of(token)}", isometric.requests_per_second, self._steady_sleep
+        )
+        turns = budget.lane(Lane.FIRING)
         client = HttpClient(
             system=f"Isometric {isometric.host}",
             base_url=isometric.base_url,
@@ -64,11 +83,8 @@ class Clients:
                 "Authorization": f"Bearer {token}",
                 "x-client-secret": isometric.client_secret.get_secret_value(),
             },
-            turns=self._budget(
-                f"isometric {isometric.host} {fingerprint_of(token)}",
-                isometric.requests_per_second,
-                self._steady_sleep,
-            ),
+            turns=turns,
+            observe=turns.observed,
             random=self._random,
             sleep=self._steady_sleep,
         )
@@ -86,6 +102,7 @@ class Clients:
             headers={},
             turns=Unmetered(),
             random=self._random,
+            timeouts=Timeouts(connect=_RECEIVER_CONNECT_SECONDS),
             secrets=[secret.get_secret_value() for secret in secrets],
         )
         self._made.append(client)
@@ -97,4 +114,11 @@ class Clients:
             client.close()
 
     def _budget(self, name: str, requests_per_second: float, sleep: Sleep) -> Budget:
-        return Budget(self._database, name=name, requests_per_second=requests_per_second, sleep=sleep)
+        return Budget(
+            self._database,
+            name=name,
+            requests_per_second=requests_per_second,
+            sleep=sleep,
+            clock=self._clock,
+            random=self._random,
+        )

@@ -28,6 +28,7 @@ from worker.kinds import RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
 from worker.mirror_again import MirrorAgain
+from worker.pace import Pace
 from worker.runtime import installation
 from worker.runtime.broker import Broker, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
@@ -40,6 +41,7 @@ from worker.runtime.pruning import Pruning
 from worker.runtime.pulse import Pulse
 from worker.runtime.runner import Service
 from worker.runtime.scheduler import Scheduler
+from worker.runtime.slots import PLACES
 from worker.runtime.status import Status, read_status
 from worker.runtime.stopping import Stop
 from worker.runtime.subscriptions import subscriptions
@@ -104,7 +106,13 @@ class App:
     @cached_property
     def clients(self) -> Clients:
         """The systems outside."""
-        return Clients(database=self.database, random=self.random, sleep=self.stop.sleep, steady_sleep=self.clock.sleep)
+        return Clients(
+            database=self.database,
+            clock=self.clock,
+            random=self.random,
+            sleep=self.stop.sleep,
+            steady_sleep=self.clock.sleep,
+        )
 
     @cached_property
     def following(self) -> Following:
@@ -148,7 +156,14 @@ class App:
         target = self.clients.webhook(self.settings.webhook)
         if target is None:
             return None
-        return Mirror(database=self.database, target=target, clock=self.clock, checkpoint=self.checkpoint)
+        return Mirror(
+            database=self.database,
+            target=target,
+            pace=Pace(most=PLACES.quick, monotonic=self.clock.monotonic),
+            clock=self.clock,
+            random=self.random,
+            checkpoint=self.checkpoint,
+        )
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -12,9 +12,9 @@ from worker.db.tables import firings, orders
 from worker.errors import DatabaseUnavailable
 from worker.events import OrderKey
 from worker.kinds import Lane
-from worker.mirror import Mirror
 from worker.runtime.broker import Handler, Post
 from worker.runtime.closing import nothing_to_close
+from worker.runtime.couriers import Couriers
 from worker.runtime.rescan import Rescan
 from worker.runtime.runner import Runner
 from worker.runtime.stopping import Stopped
@@ -70,27 +70,21 @@ def posts(
     *,
     database: Database,
     runner: Runner,
-    mirror: Mirror | None,
+    couriers: Couriers | None,
     look_at_order: Look,
     look_at_firing: Look,
     then: Callable[[], None],
 ) -> Sequence[Post]:
     """Every actor with its queue. `then` is called after each message: more may be due now."""
-    tasks = [_post(lane.name, lane, runner.run, then) for lane in kinds.LANES if lane is not kinds.MIRROR_LANE]
+    tasks = [_post(lane.name, lane, runner.run, then) for lane in kinds.LANES if lane not in kinds.MIRROR_LANES]
     at_orders = Looker(database=database, look=look_at_order, rows=Rescan(orders))
     at_firings = Looker(database=database, look=look_at_firing, rows=Rescan(firings))
     looks = [
         _post(kinds.LOOK_AT_ORDERS, kinds.ORDERS_LANE, at_orders.run, then),
         _post(kinds.LOOK_AT_FIRINGS, kinds.FIRING_LANE, at_firings.run, then),
     ]
-    return [*tasks, *looks, *_mirroring(runner, mirror, then)]
-
-
-def _mirroring(runner: Runner, mirror: Mirror | None, then: Callable[[], None]) -> Sequence[Post]:
-    if mirror is None:
-        return []
-    deliver = mirror.deliver
-    return [_post(kinds.MIRROR, kinds.MIRROR_LANE, lambda ids: runner.run_batch(ids, deliver), then)]
+    mirroring = [] if couriers is None else [_post(lane.name, lane, couriers.hand, then) for lane in kinds.MIRROR_LANES]
+    return [*tasks, *looks, *mirroring]
 
 
 def _post(name: str, lane: Lane, handler: Callable[[Sequence[str]], None], then: Callable[[], None]) -> Post:

@@ -14,10 +14,12 @@ from worker.mirror import Mirror
 from worker.runtime import actors
 from worker.runtime.actors import Look
 from worker.runtime.broker import Broker, Queue, Workers
+from worker.runtime.couriers import Couriers
 from worker.runtime.leadership import Leadership
 from worker.runtime.relay import Relay, RelayLoop, limits_of
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner, Service
+from worker.runtime.slots import PLACES
 from worker.tasks import Tasks
 
 
@@ -74,10 +76,12 @@ class Engine:
             is_stopping=self._stopping.is_set,
             checkpoint=checkpoint,
         )
+        self._clock = clock
+        self._couriers = self._posting(duties.mirror, runner)
         posts = actors.posts(
             database=database,
             runner=runner,
-            mirror=duties.mirror,
+            couriers=self._couriers,
             look_at_order=duties.look_at_order,
             look_at_firing=duties.look_at_firing,
             then=self.wake,
@@ -89,7 +93,7 @@ class Engine:
             send=self._queue.send,
             leadership=self._leadership,
             limits=limits_of(None if part.shared else part.threads),
-            mirroring=duties.mirror is not None,
+            mirroring=self._may_post,
             checkpoint=checkpoint,
         )
         self._loop = RelayLoop(self._relay, beat=beat)
@@ -100,6 +104,16 @@ class Engine:
         """Tasks being done in this process, and rows that its relay hinted at and nobody has looked at yet."""
         return self._renewal.busy + self._relay.outstanding
 
+    def _posting(self, mirror: Mirror | None, runner: Runner) -> Couriers | None:
+        if mirror is None:
+            return None
+        return Couriers(
+            runner=runner, mirror=mirror, renewal=self._renewal, clock=self._clock, then=self.wake, places=PLACES
+        )
+
+    def _may_post(self) -> bool:
+        return self._couriers is not None and self._couriers.open
+
     def wake(self) -> None:
         """There may be work for the relay."""
         self._loop.wake()
@@ -109,6 +123,8 @@ class Engine:
         if self._part.threads:
             self._renewal.start()
             self._workers.start()
+            if self._couriers is not None:
+                self._couriers.start()
         if self._part.relays:
             self._loop.start()
 
@@ -119,6 +135,12 @@ class Engine:
             self._loop.stop()
             self._leadership.resign()
         if self._part.threads:
-            self._workers.stop(seconds)
+            self._stop_work(seconds)
             self._renewal.stop()
         self._queue.close()
+
+    def _stop_work(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        self._workers.stop(seconds)
+        if self._couriers is not None:
+            self._couriers.stop(max(0.0, until - self._clock.monotonic()))

@@ -19,6 +19,7 @@ from worker.outbox import DueTask
 from worker.runtime.broker import BrokerUnavailable
 from worker.runtime.leadership import Leadership
 from worker.runtime.rescan import Hinted, Rescan
+from worker.runtime.slots import PLACES
 
 _log = structlog.get_logger(__name__)
 
@@ -28,11 +29,17 @@ IDLE_SECONDS = 0.5
 # Seconds to wait for a database or a broker that failed.
 _TROUBLE_SECONDS = 2.0
 # Messages of a lane that are out at once, for each eight threads. Firings, orders and jobs together leave a thread to
-# the mirror, and the mirror leaves three to them: what waits for a slow system holds up nobody else.
-_MESSAGES: Mapping[str, int] = {"firing": 2, "orders": 3, "jobs": 2, "mirror": 5}
+# the mirror's messages, which only claim: the posts have threads of their own.
+_MESSAGES: Mapping[str, int] = {"firing": 2, "orders": 3, "jobs": 2}
 _THREADS = 8
-# The same where the number of workers is not known (Redis): two workers' worth.
-_SHARED_THREADS = 16
+# Where the number of workers is not known (Redis): two workers' worth.
+_SHARED = 2
+_SHARED_THREADS = _SHARED * _THREADS
+# Events that wait in a process for a place to be posted from: what is posted between two looks of the relay.
+_AHEAD = 100
+_POSTS: Mapping[str, int] = {kinds.MIRROR_LANE.name: PLACES.first + _AHEAD, kinds.MIRROR_TRIED_LANE.name: PLACES.again}
+
+_PER_MESSAGE: Mapping[str, int] = {lane.name: lane.per_message for lane in kinds.LANES}
 
 Send = Callable[[str, Sequence[str]], None]
 Limits = Mapping[str, int]
@@ -41,7 +48,11 @@ Limits = Mapping[str, int]
 def limits_of(threads: int | None) -> Limits:
     """How many ids of each lane may be out at once: for this process's threads, or for whoever listens (None)."""
     many = _SHARED_THREADS if threads is None else threads
-    return {lane.name: max(1, _MESSAGES[lane.name] * many // _THREADS) * lane.per_message for lane in kinds.LANES}
+    workers = _SHARED if threads is None else 1
+    return {
+        **{name: max(1, most * many // _THREADS) * _PER_MESSAGE[name] for name, most in _MESSAGES.items()},
+        **{name: most * workers for name, most in _POSTS.items()},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +94,10 @@ class Relay:
         send: Send,
         leadership: Leadership,
         limits: Limits,
-        mirroring: bool,
+        mirroring: Callable[[], bool],
         checkpoint: Checkpoint,
     ) -> None:
+        """`mirroring`: whether this process may post events just now."""
         self._database = database
         self._send = send
         self._leadership = leadership
@@ -130,9 +142,12 @@ class Relay:
                 tasks={lane.name: self._tasks_due(connection, now, lane, out) for lane in self._lanes(connection)},
             )
 
-    def _tasks_due(self, connection: sa.Connection, now: datetime, lane: Lane, out: Counter[str]) -> list[DueTask]:
-        room = self._limits[lane.name] - sum(out[kind] for kind in lane.kinds) - self._hinted_in(lane)
-        return outbox.due(connection, now, room, lane.kinds) if room > 0 else []
+    def _tasks_due(
+        self, connection: sa.Connection, now: datetime, lane: Lane, out: Counter[tuple[str, bool]]
+    ) -> list[DueTask]:
+        on_their_way = sum(many for (kind, tried), many in out.items() if lane.takes(kind, tried=tried))
+        room = self._limits[lane.name] - on_their_way - self._hinted_in(lane)
+        return outbox.due(connection, now, room, lane.kinds, tried=lane.tried) if room > 0 else []
 
     def _rows_due(self, connection: sa.Connection, now: datetime, look: _Look) -> list[Hinted]:
         unseen = self._hinted[look.actor] = look.rows.unseen(connection, self._hinted[look.actor])
@@ -158,8 +173,8 @@ class Relay:
         return sum(len(self._hinted[look.actor]) for look in _LOOKS if look.lane is lane)
 
     def _lanes(self, connection: sa.Connection) -> list[Lane]:
-        mirrors = self._mirroring and switches.webhook_is_on(connection)
-        return [lane for lane in kinds.LANES if mirrors or lane is not kinds.MIRROR_LANE]
+        mirrors = self._mirroring() and switches.webhook_is_on(connection)
+        return [lane for lane in kinds.LANES if mirrors or lane not in kinds.MIRROR_LANES]
 
 
 def _in_messages(lane: Lane, actor: str, ids: Sequence[str]) -> list[tuple[str, list[str]]]:

@@ -1,7 +1,7 @@
 """Renews the leases of tasks in progress, so that only a worker that died loses its work."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -37,13 +37,21 @@ class Renewal:
     @contextmanager
     def holding(self, *tokens: str) -> Iterator[None]:
         """These claims are being worked on."""
-        with self._lock:
-            self._tokens.update(tokens)
+        self.hold(tokens)
         try:
             yield
         finally:
-            with self._lock:
-                self._tokens.difference_update(tokens)
+            self.release(tokens)
+
+    def hold(self, tokens: Iterable[str]) -> None:
+        """These claims are being worked on from now on."""
+        with self._lock:
+            self._tokens.update(tokens)
+
+    def release(self, tokens: Iterable[str]) -> None:
+        """They no longer are."""
+        with self._lock:
+            self._tokens.difference_update(tokens)
 
     def renew(self) -> None:
         """Prolong every claim being worked on."""

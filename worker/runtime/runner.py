@@ -4,7 +4,7 @@ The attempt is counted at the claim. What a service raises ends here: a task is 
 the next one goes on. A claim that was lost is dropped: whoever has it now does the work.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
@@ -26,8 +26,8 @@ from worker.work import Done, GiveUp, Later, Outcome
 _log = structlog.get_logger(__name__)
 
 Service = Callable[[Claim, Closing], Outcome]
-# Does the work of several claims without closing them; yields each with what came of it.
-BatchService = Callable[[Sequence[Claim]], Iterable[tuple[Claim, Outcome]]]
+SETTLING = "actor: settling"
+SETTLED = "actor: settled"
 
 
 class Runner:
@@ -61,23 +61,14 @@ class Runner:
     def run(self, ids: Sequence[str]) -> None:
         """Do these tasks one after the other; those already claimed or closed by others are passed over."""
         for identity in ids:
-            # What is left is sent again by the relay.
-            if self._is_stopping():
-                return
-            for claim in self._claim([identity]):
+            # What is left when the process stops is sent again by the relay.
+            for claim in self.claim([identity]):
                 self._work(claim)
 
-    def run_batch(self, ids: Sequence[str], service: BatchService) -> None:
-        """Do these tasks together: one transaction claims them, one closes them."""
+    def claim(self, ids: Sequence[str]) -> list[Claim]:
+        """Claim those of these tasks that wait; none in a process that is stopping. Raises DatabaseUnavailable."""
         if self._is_stopping():
-            return
-        claims = self._claim(ids)
-        if not claims:
-            return
-        with self._renewal.holding(*(claim.token for claim in claims)), _log_context(lane=claims[0].kind):
-            self._settle_all(self._outcomes(claims, service))
-
-    def _claim(self, ids: Sequence[str]) -> list[Claim]:
+            return []
         with self._database.write() as connection:
             now = self._database.now(connection)
             claims = self._tasks.claim(connection, ids, owner=self._owner, now=now, lease_seconds=self._lease_seconds)
@@ -89,25 +80,12 @@ class Runner:
         context = _log_context(task=claim.ids[0], kind=claim.kind, subject=claim.subject, attempt=claim.attempts)
         with self._renewal.holding(claim.token), context:
             closing = Closing(database=self._database, tasks=self._tasks, claim=claim)
-            outcome = self._outcome(claim, lambda: self._services[claim.kind](claim, closing))
+            outcome = self.outcome(claim, lambda: self._services[claim.kind](claim, closing))
             if outcome is not None and not closing.called:
-                self._settle_all([(claim, outcome)])
+                self.settle([(claim, outcome)])
 
-    def _outcomes(self, claims: Sequence[Claim], service: BatchService) -> list[tuple[Claim, Outcome]]:
-        settled: list[tuple[Claim, Outcome]] = []
-
-        def collect() -> Outcome:
-            settled.extend(service(claims))
-            return Done()
-
-        failure = self._outcome(claims[0], collect)
-        if not isinstance(failure, Done) and failure is not None:
-            told = {claim.token for claim, _ in settled}
-            settled += [(claim, failure) for claim in claims if claim.token not in told]
-        return settled
-
-    def _outcome(self, claim: Claim, work: Callable[[], Outcome]) -> Outcome | None:
-        """What came of it; None where the claim was lost and nothing is left to say."""
+    def outcome(self, claim: Claim, work: Callable[[], Outcome]) -> Outcome | None:
+        """What came of it, whatever it raised; None where the claim was lost and nothing is left to say."""
         try:
             return work()
         except LostClaim:
@@ -133,13 +111,19 @@ class Runner:
         with self._database.read() as connection:
             return self._database.now(connection)
 
-    def _settle_all(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+    def settle(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
+        """Close, put off or give up each of these, in one transaction; a lost claim undoes nothing about the others.
+
+        Raises DatabaseUnavailable.
+        """
         try:
             with self._database.write() as connection:
                 for claim, outcome in outcomes:
                     self._settle(connection, claim, outcome)
+                self._checkpoint(SETTLING)
         except LostClaim:
             self._settle_each(outcomes)
+        self._checkpoint(SETTLED)
 
     def _settle_each(self, outcomes: Sequence[tuple[Claim, Outcome]]) -> None:
         for claim, outcome in outcomes:

@@ -4,6 +4,7 @@ A read takes a turn of the budget, is retried with bounds, and ends as an `Answe
 A write is sent at most once. Secrets stay inside.
 """
 
+import copy
 import itertools
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -175,6 +176,12 @@ class HttpClient:
     def _once(self, call: Call, deadline_seconds: float, before_connect: Callable[[], None]) -> Answer:
         wire = Wire(method=call.method, deadline=self._clock() + deadline_seconds, clock=self._clock)
         return self._attempt(call, lambda: self._exchange.once(call, wire, before_connect=before_connect))
+
+    def with_turns(self, turns: TurnTaker, observe: Callable[[Observation], None]) -> "HttpClient":
+        """Return the same client, over the same connections, for callers that take their turns elsewhere."""
+        other = copy.copy(self)
+        other._turns, other._observe = turns, observe  # noqa: SLF001 - of this very class
+        return other
 
     def close(self) -> None:
         """Close all pooled connections."""

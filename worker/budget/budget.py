@@ -1,0 +1,282 @@
+"""A process's part of a budget: its callers stand in one queue, and the first of them asks the database for a turn.
+
+A turn's number is taken when the request goes out, so that the order of numbers is the order of requests, whoever
+makes them. As long as no other process was seen at the budget, a turn is one transaction and waiting costs none.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import sqlalchemy as sa
+
+from connectors.policy import Observation
+from worker.budget.lanes import Lane, Waiting, first
+from worker.budget.pace import (
+    MARGIN,
+    OUTAGE_FAILURES,
+    PROBE_SECONDS,
+    numbers_at_once,
+    slowed_more,
+    slowed_now,
+    wait_after_429,
+    wait_in_outage,
+)
+from worker.budget.rows import BudgetRow, BudgetRows
+from worker.clock import Clock
+from worker.db import Database
+
+# Seconds until a waiting caller says again that it is there; whoever does not is forgotten after the grace.
+_NAP_SECONDS = 5.0
+_GRACE_SECONDS = 2.0
+# Bounds of a look whether somebody who goes first has gone, in seconds: neither a busy loop nor a lost turn.
+_SHORTEST_LOOK, _LONGEST_LOOK = 0.001, 0.25
+# Shorter waits than this are not slept, in seconds: sleeping takes as long.
+_NO_WAIT = 0.0005
+# Seconds for which another process counts as being at the budget after it was seen there.
+_SHARED_SECONDS = 60.0
+_FAULT = 500
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """A thread that waits; `since` by the monotonic clock."""
+
+    lane: Lane
+    since: float
+
+
+@dataclass(slots=True)
+class _Numbers:
+    """Turns that were taken together: the next, the last, seconds between them, and until when they may be used."""
+
+    following: int
+    last: int
+    interval: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTurns:
+    """The budget as the callers of one lane see it (`connectors.policy.TurnTaker`)."""
+
+    budget: "Budget"
+    lane: Lane
+
+    def take(self) -> int:
+        """The number of the turn, once a request may be made."""
+        return self.budget.take(self.lane)
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The server answered 429: nobody asks again before that long, and turns come slower for a while."""
+        self.budget.throttled(retry_after)
+
+    def observed(self, observation: Observation) -> None:
+        """Learn from an attempt whether the system answers."""
+        self.budget.observed(observation)
+
+
+class Budget:
+    """Gives out turns at `requests_per_second`; blocks the caller until its turn has come."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        name: str,
+        requests_per_second: float,
+        sleep: Callable[[float], None],
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._database = database
+        self._interval = MARGIN / requests_per_second
+        self._rows = BudgetRows(database, name=name, interval=self._interval)
+        self._sleep = sleep
+        self._clock = clock
+        self._random = random
+        self._me = f"{random.getrandbits(64):016x}"
+        self._lock = threading.Lock()
+        self._callers: list[_Caller] = []
+        self._numbers: _Numbers | None = None
+        # By the monotonic clock: before this nobody here need ask, and until that another process may be waiting.
+        self._next = 0.0
+        self._shared_until = 0.0
+        self._announced: frozenset[Lane] = frozenset()
+        self._announced_until = 0.0
+        self._last: Lane | None = None
+        self._failing = False
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two turns as long as nothing slows them."""
+        return self._interval
+
+    def lane(self, lane: Lane) -> LaneTurns:
+        """The budget for callers of that lane."""
+        return LaneTurns(self, lane)
+
+    def take(self, lane: Lane = Lane.POLL) -> int:
+        """The number of the turn, once a request may be made. What `sleep` raises passes through."""
+        caller = _Caller(lane, self._clock.monotonic())
+        with self._lock:
+            self._callers.append(caller)
+        try:
+            while True:
+                with self._lock:
+                    turn, wait = self._look(caller)
+                if turn is not None:
+                    return turn
+                self._sleep(wait)
+        finally:
+            with self._lock:
+                self._callers.remove(caller)
+
+    def throttled(self, retry_after: float | None) -> None:
+        """The server answered 429: nobody asks again before that long, and turns come slower for a while."""
+        with self._lock, self._database.write() as connection:
+            row, now = self._rows.load(connection)
+            wait = wait_after_429(retry_after, self._random)
+            slowed = slowed_more(row.slowed, row.throttled_at, now)
+            row = replace(row, slowed=slowed, throttled_at=now)
+            self._put_off(connection, row, now, wait)
+
+    def observed(self, observation: Observation) -> None:
+        """Learn from an attempt: several without an answer, and only one is out at a time until one is answered."""
+        answered = observation.status is not None and observation.status < _FAULT
+        if answered and not self._failing:
+            return
+        with self._lock, self._database.write() as connection:
+            row, now = self._rows.load(connection)
+            if answered:
+                self._answers_again(connection, row, now)
+            else:
+                self._failed(connection, row, now)
+
+    def _answers_again(self, connection: sa.Connection, row: BudgetRow, now: datetime) -> None:
+        self._failing = False
+        if row.failures:
+            self._rows.save(connection, replace(row, failures=0, probe_until=None), now)
+            self._next = min(self._next, self._clock.monotonic() + self._seconds(row, now))
+
+    def _failed(self, connection: sa.Connection, row: BudgetRow, now: datetime) -> None:
+        self._failing = True
+        row = replace(row, failures=row.failures + 1, probe_until=None)
+        out = row.failures >= OUTAGE_FAILURES
+        self._put_off(connection, row, now, wait_in_outage(row.failures, self._interval, self._random) if out else 0.0)
+
+    def _put_off(self, connection: sa.Connection, row: BudgetRow, now: datetime, seconds: float) -> None:
+        row = replace(row, next_at=max(row.next_at, now + timedelta(seconds=seconds)))
+        self._rows.save(connection, row, now)
+        if seconds:
+            self._numbers = None
+            self._next = max(self._next, self._clock.monotonic() + seconds)
+
+    def _look(self, caller: _Caller) -> tuple[int | None, float]:
+        """The turn, or how long to wait before looking again."""
+        now = self._clock.monotonic()
+        if self._next - now > _NO_WAIT:
+            self._be_seen(caller, now)
+            return None, min(self._next - now, _NAP_SECONDS)
+        if first(self._waiting(now, _EPOCH), self._last) != self._as_waiting(caller, now, _EPOCH):
+            return None, self._short_look()
+        if self._numbers is not None and now < self._numbers.until:
+            return self._from_block(self._numbers, caller, now), 0.0
+        with self._database.write() as connection:
+            return self._ask(connection, caller)
+
+    def _from_block(self, numbers: _Numbers, caller: _Caller, now: float) -> int:
+        turn, numbers.following = numbers.following, numbers.following + 1
+        if turn >= numbers.last:
+            self._numbers = None
+        self._next, self._last = now + numbers.interval, caller.lane
+        return turn
+
+    def _ask(self, connection: sa.Connection, caller: _Caller) -> tuple[int | None, float]:
+        asked = self._clock.monotonic()
+        row, now = self._rows.load(connection)
+        others = self._rows.others(connection, row, now, self._me)
+        if others or row.holder not in {None, self._me}:
+            self._shared_until = asked + _SHARED_SECONDS
+        self._last, self._failing = row.last_lane, row.failures > 0
+        wait = self._seconds(row, now)
+        if wait > _NO_WAIT:
+            self._next = asked + wait
+            return None, self._stand_in_line(connection, row, now, wait)
+        ours = self._waiting(asked, now)
+        chosen = first([*ours, *others], row.last_lane)
+        if chosen != self._as_waiting(caller, asked, now):
+            return None, self._stand_in_line(connection, row, now, self._short_look())
+        return self._give(connection, row, now, caller), 0.0
+
+    def _give(self, connection: sa.Connection, row: BudgetRow, now: datetime, caller: _Caller) -> int:
+        began = self._clock.monotonic()
+        interval = self._interval * slowed_now(row.slowed, row.throttled_at, now)
+        out = row.failures >= OUTAGE_FAILURES
+        count = 1 if out else numbers_at_once(interval)
+        until = timedelta(seconds=count * interval)
+        turn = row.turn + 1
+        row = replace(
+            row,
+            turn=row.turn + count,
+            next_at=now + until,
+            probe_until=now + timedelta(seconds=PROBE_SECONDS) if out else None,
+            last_lane=caller.lane,
+            holder=self._me,
+        )
+        self._rows.save(connection, row, now)
+        if self._announced:
+            self._announce(connection, now, [one for one in self._callers if one is not caller], interval)
+        self._numbers = _Numbers(turn + 1, row.turn, interval, began + until.total_seconds()) if count > 1 else None
+        self._next, self._last = began + interval, caller.lane
+        return turn
+
+    def _seconds(self, row: BudgetRow, now: datetime) -> float:
+        """Until the next turn may be given: one that is out in an outage is waited for."""
+        at = row.next_at
+        if row.failures >= OUTAGE_FAILURES and row.probe_until is not None and row.probe_until > at:
+            # Whoever is out may be back at any moment; its process alone hears of it at once.
+            return min((row.probe_until - now).total_seconds(), max(_LONGEST_LOOK, self._interval))
+        return (at - now).total_seconds()
+
+    def _stand_in_line(self, connection: sa.Connection, row: BudgetRow, now: datetime, wait: float) -> float:
+        """Let other processes know who waits here, where there are any; how long to wait."""
+        wait = min(wait, _NAP_SECONDS)
+        if self._clock.monotonic() < self._shared_until:
+            until = self._announce(connection, now, self._callers, wait)
+            row = replace(row, awaited_until=until if row.awaited_until is None else max(until, row.awaited_until))
+            self._rows.save(connection, row, now)
+        return wait
+
+    def _be_seen(self, caller: _Caller, now: float) -> None:
+        """Say that somebody waits here, where another process might else go first; once a nap."""
+        if now >= self._shared_until or self._next - now <= _LONGEST_LOOK:
+            return
+        if caller.lane in self._announced and now < self._announced_until:
+            return
+        with self._database.write() as connection:
+            row, moment = self._rows.load(connection)
+            self._stand_in_line(connection, row, moment, min(self._next - now, _NAP_SECONDS))
+
+    def _announce(self, connection: sa.Connection, now: datetime, callers: list[_Caller], wait: float) -> datetime:
+        began = self._clock.monotonic()
+        until = now + timedelta(seconds=wait + _GRACE_SECONDS)
+        waiting = [self._as_waiting(one, began, now) for one in callers]
+        self._rows.announce(connection, waiting, until, now, self._me)
+        self._announced, self._announced_until = frozenset(one.lane for one in callers), began + wait
+        return until
+
+    def _waiting(self, now: float, moment: datetime) -> list[Waiting]:
+        return [self._as_waiting(one, now, moment) for one in self._callers]
+
+    def _as_waiting(self, caller: _Caller, now: float, moment: datetime) -> Waiting:
+        return Waiting(caller.lane, moment - timedelta(seconds=now - caller.since), self._me)
+
+    def _short_look(self) -> float:
+        return min(_LONGEST_LOOK, max(_SHORTEST_LOOK, self._interval / 4))
+
+
+# Callers of one process are compared with each other only, by how long they wait: any moment will do.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,5 +1,7 @@
 """An answer as it came: status, headers, body, and what its headers say about time."""
 
+import codecs
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +17,11 @@ KEPT_CHARACTERS = 2000
 
 # An age that cannot be read counts as this many seconds, since an aged answer proves nothing (DESIGN §4).
 UNREADABLE_AGE = 1
+
+# Digits of a number in a header: beyond a 64-bit integer it is no count of anything.
+_MOST_DIGITS = 18
+# Years that a server's clock may show; the others are the zero or the end of some calendar, and no time.
+_CLOCK_YEARS = range(1970, 9000)
 
 
 class Headers(Mapping[str, str]):
@@ -45,7 +52,7 @@ class Headers(Mapping[str, str]):
     def whole_number(self, name: str) -> int | None:
         """Return the value as a non-negative integer; None when missing or anything else."""
         value = self.get(name, "").strip()
-        return int(value) if value.isascii() and value.isdigit() else None
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +86,33 @@ class Answer:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def json(self) -> object:
-        """Return the body as JSON; UnexpectedAnswer when it is not."""
+        """Return the body as JSON, a byte order mark passed over (RFC 8259 §8.1); UnexpectedAnswer when it is not."""
         try:
-            parsed: object = orjson.loads(self.body)
+            parsed: object = orjson.loads(self.body.removeprefix(codecs.BOM_UTF8))
         except orjson.JSONDecodeError as error:
-            detail = f"{self.described()} is not JSON"
-            raise self.unexpected(detail) from error
+            raise self._not_json() from error
         return parsed
+
+    def json_of_records(self) -> object:
+        """Return the body as JSON, also where text in it is no Unicode, so that one bad record spoils no list.
+
+        What is no Unicode comes as lone surrogates, which whoever reads the record must refuse or replace.
+        """
+        try:
+            return self.json()
+        except UnexpectedAnswer:
+            return self._salvaged()
+
+    def _salvaged(self) -> object:
+        try:
+            text = self.body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+            parsed: object = json.loads(text, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
+            raise self._not_json() from error
+        return parsed
+
+    def _not_json(self) -> UnexpectedAnswer:
+        return self.unexpected(f"{self.described()} is not JSON")
 
     def kept_text(self, limit: int = KEPT_CHARACTERS) -> str:
         """At most `limit` characters of the body, redacted: the only form of it that may be stored or shown."""
@@ -102,7 +129,7 @@ class Answer:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """Return an HTTP date (RFC 9110 §5.6.7) in UTC; None when missing or unreadable."""
+    """Return an HTTP date (RFC 9110 §5.6.7) in UTC; None when missing, unreadable or no time of any clock."""
     if value is None:
         return None
     try:
@@ -110,4 +137,11 @@ def http_date(value: str | None) -> datetime | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         # Which of these comes depends on the Python version and on how the header is broken.
         return None
+    if parsed.year not in _CLOCK_YEARS:
+        return None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _no_number(name: str) -> object:
+    sentence = f"{name} is no number of JSON"
+    raise ValueError(sentence)

@@ -174,7 +174,7 @@ def _paging(page: int, page_size: int) -> tuple[tuple[str, str], ...]:
 
 
 def _page(answer: Answer) -> DeliveryPage:
-    records = answer.json()
+    records = answer.json_of_records()
     if not isinstance(records, list):
         detail = f"{answer.described()} is not a JSON array of deliveries"
         raise answer.unexpected(detail)
@@ -189,7 +189,7 @@ def _page(answer: Answer) -> DeliveryPage:
 
 
 def _record(answer: Answer) -> Mapping[str, object]:
-    record = answer.json()
+    record = answer.json_of_records()
     if not isinstance(record, dict):
         detail = f"{answer.described()} is not a JSON object of a delivery"
         raise answer.unexpected(detail)

@@ -21,7 +21,6 @@ NESTED_LEVELS = 200_000
 HUGE_BYTES = 200 * 1024 * 1024
 
 _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
-_UMLAUT = "Lager Süd"
 
 
 class OddAnswer(StrEnum):
@@ -36,7 +35,6 @@ class OddAnswer(StrEnum):
     HUGE = "huge"
     GZIP_GARBAGE = "gzip_garbage"
     BYTE_ORDER_MARK = "byte_order_mark"
-    LATIN_1 = "latin_1"
     REDIRECT = "redirect"
     DUPLICATE_ROW = "duplicate_row"
 
@@ -55,15 +53,6 @@ def _gzip_garbage(reply: Reply) -> Reply:
     return replace(reply, headers=(*reply.headers, ("Content-Encoding", "gzip")))
 
 
-def _latin_1(reply: Reply) -> Reply:
-    """Write a note with an umlaut into the first row, in the encoding of another time."""
-    rows = orjson.loads(reply.body)
-    if rows:
-        rows[0]["note"] = _UMLAUT
-    body = orjson.dumps(rows).decode().encode("latin-1", "replace")
-    return replace(reply, body=body, headers=_without(reply, "content-type", ("Content-Type", _LATIN_JSON)))
-
-
 def _duplicate_row(reply: Reply) -> Reply:
     """Show the first row twice, in the place of the last one."""
     rows = orjson.loads(reply.body)
@@ -73,8 +62,6 @@ def _duplicate_row(reply: Reply) -> Reply:
 def _body(make: Callable[[bytes], bytes]) -> Callable[[Reply], Reply]:
     return lambda reply: replace(reply, body=make(reply.body))
 
-
-_LATIN_JSON = "application/json; charset=iso-8859-1"
 
 _ODDITIES: Mapping[OddAnswer, Callable[[Reply], Reply]] = MappingProxyType(
     {
@@ -87,7 +74,6 @@ _ODDITIES: Mapping[OddAnswer, Callable[[Reply], Reply]] = MappingProxyType(
         OddAnswer.HUGE: _body(lambda body: body + b" " * HUGE_BYTES),
         OddAnswer.GZIP_GARBAGE: _gzip_garbage,
         OddAnswer.BYTE_ORDER_MARK: _body(lambda body: b"\xef\xbb\xbf" + body),
-        OddAnswer.LATIN_1: _latin_1,
         OddAnswer.REDIRECT: _redirect,
         OddAnswer.DUPLICATE_ROW: _duplicate_row,
     }

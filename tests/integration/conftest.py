@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copy
 
 import pytest
 
@@ -17,6 +18,24 @@ def database(database_url: str) -> Iterator[Database]:
     """An empty database at the newest revision."""
     database = Database(database_url, SystemClock())
     upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file at the newest revision, to be copied: migrating takes longer than many a test."""
+    file = tmp_path_factory.mktemp("migrated") / "waybill.db"
+    database = Database(f"sqlite:///{file}", SystemClock())
+    upgrade(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def sqlite_database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database at the newest revision, for tests in which the database makes no difference."""
+    database = Database(f"sqlite:///{copy(migrated_file, tmp_path / 'waybill.db')}", SystemClock())
     yield database
     database.close()
 

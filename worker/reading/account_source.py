@@ -69,10 +69,14 @@ def _shape(records: tuple[DeliveryRecord | SetAside, ...], page: DeliveryPage, a
         oldest=min(stamps, default=None),
         newest=max(stamps, default=None),
         total=page.total,
-        # A server that clamps says so; one that says nothing gave what was asked.
-        size=asked_size if page.page_size is None else min(page.page_size, asked_size),
+        size=_size_in_force(page.page_size, asked_size),
         age=page.age,
     )
+
+
+def _size_in_force(told: int | None, asked: int) -> int:
+    """A server that clamps says so; one that says nothing, or that a page holds no rows, gave what was asked."""
+    return asked if not told else min(told, asked)
 
 
 def asked_by(query: DeliveryQuery) -> Asked:

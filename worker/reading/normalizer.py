@@ -34,6 +34,9 @@ PRIORITIES = ("low", "normal", "high")
 
 # The widest integer that both databases keep.
 _WIDEST = 2**63 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Levels that are kept of a record nested deeper than can be written.
+_KEPT_LEVELS = 100
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?")
 
 
@@ -41,7 +44,15 @@ def _storable(text: str) -> str:
     if "\x00" in text:
         sentence = "holds a NUL character, which no database keeps as text"
         raise ValueError(sentence)
+    if not is_unicode(text):
+        sentence = "holds characters that are no Unicode"
+        raise ValueError(sentence)
     return text
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written: half a surrogate pair, or a byte of another encoding, can not."""
+    return text.isascii() or not _SURROGATE.search(text)
 
 
 def _stamp(text: str) -> datetime:
@@ -155,8 +166,26 @@ def _canonical(raw: object) -> bytes:
     try:
         return orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
-        # It writes less deeply nested values than it reads.
-        return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        # It writes less deeply nested values than it reads, and nothing that is no Unicode.
+        return _written(raw).encode("utf-8", "replace")
+
+
+def _written(raw: object) -> str:
+    try:
+        return json.dumps(raw, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        return json.dumps(_pruned(raw, _KEPT_LEVELS), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _pruned(value: object, levels: int) -> object:
+    """The value with what lies deeper left out: it has no meaning that anybody knows of."""
+    if not isinstance(value, dict | list):
+        return value
+    if not levels:
+        return "nested too deeply"
+    if isinstance(value, dict):
+        return {key: _pruned(item, levels - 1) for key, item in value.items()}
+    return [_pruned(item, levels - 1) for item in value]
 
 
 def _record(wire: _WireDelivery, payload: bytes, digest: str) -> DeliveryRecord:
@@ -229,7 +258,7 @@ def _whole(value: object) -> int | None:
 
 
 def _readable(value: object) -> str | None:
-    return value if isinstance(value, str) and "\x00" not in value else None
+    return value if isinstance(value, str) and "\x00" not in value and is_unicode(value) else None
 
 
 def _moment(value: object) -> datetime | None:

@@ -61,11 +61,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ById:
-    """What asking by id found: records with their turns, and ids that the source does not have (id → turn)."""
+    """What asking by id found: records with their turns, and ids that the source does not have (id → turn).
+
+    Not `complete` where an answer came from a cache: what it says may have been overtaken.
+    """
 
     found: tuple[Observed, ...]
     missing: Mapping[int, int]
     server_time: datetime | None
+    complete: bool = True
 
 
 class Recorder:
@@ -123,13 +127,17 @@ class Recorder:
         then: Then = nothing_else,
         alarm: bool = True,
     ) -> ById:
-        """Read deliveries by id and take them as they are; what the source does not have becomes not visible."""
+        """Read deliveries by id and take them as they are; what the source does not have becomes not visible.
+
+        `then` is left out where not every id could be asked for: nothing may be certified over a doubt.
+        """
         answers = self._by_id(source, ids, tally)
         circumstances = self._circumstances(source, answers.server_time, {**proof, "by_id": True}, confirmed=True)
         with self._database.write() as connection:
             self._keep(connection, answers.found, circumstances, tally, alarm=alarm)
             tally.vanished += len(self._observations.vanish(connection, answers.missing, circumstances))
-            then(connection)
+            if answers.complete:
+                then(connection)
         return answers
 
     def _keep(
@@ -178,18 +186,18 @@ class Recorder:
         listed = {} if len(ids) <= _SINGLY else dict(self._listed(source, ids, tally))
         found = list(listed.values())
         missing: dict[int, int] = {}
-        server_time = None
+        server_time, complete = None, True
         for delivery_id in [key for key in ids if key not in listed]:
             answer = source.client.get_delivery(delivery_id)
             tally.requests += 1
             server_time = answer.server_time
             if answer.age > 0:
-                continue
-            if answer.record is None:
+                complete = False
+            elif answer.record is None:
                 missing[delivery_id] = answer.turn
             else:
                 found.append(Observed(normalize(answer.record), answer.turn))
-        return ById(tuple(found), missing, server_time)
+        return ById(tuple(found), missing, server_time, complete)
 
     def _listed(self, source: AccountSource, ids: Sequence[int], tally: Tally) -> Iterator[tuple[int, Observed]]:
         for start in range(0, len(ids), source.page_size):

@@ -66,8 +66,8 @@ class Tail:
         if isinstance(judged, Proved):
             self._outgrown = False
             self._keep(plan, page, tally, self._certified(plan, page, tally))
-            return TailRead(fitted=True)
-        trouble = judged.reason if isinstance(judged, FilterNotUnderstood) else None
+            return TailRead(fitted=True, trouble=_timeless(page))
+        trouble = judged.reason if isinstance(judged, FilterNotUnderstood) else _timeless(page)
         self._keep(plan, page, tally, self._left_pending(plan, page))
         self._outgrown = page.shape.full
         if self._outgrown and trouble is None:
@@ -148,6 +148,13 @@ class Tail:
         )
         accounts.relax_lag(connection, self._source, page.server_time)
         return stepped_back
+
+
+def _timeless(page: ReadPage) -> str | None:
+    """Why this answer moves nothing on: coverage would stand still without a word."""
+    if page.shape.age > 0:
+        return f"The answer came from a cache (Age {page.shape.age}), so nothing can be certified."
+    return None if page.server_time is not None else "The answer carries no usable Date, so nothing can be certified."
 
 
 def _guard_due(account: Account, server_time: datetime) -> bool:

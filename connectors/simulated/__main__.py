@@ -1,4 +1,4 @@
-"""``python -m connectors.simulated``: the three twins and their control interface, on loopback, in one process."""
+"""``python -m connectors.simulated``: the four twins and their control interface, on loopback, in one process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     told = argparse.ArgumentParser(
         prog="python -m connectors.simulated",
-        description="Serve logistic.cloud, the Isometric registry and a webhook receiver as twins on loopback. "
+        description="Serve logistic.cloud, the Isometric registry, barmate and a webhook receiver as twins. "
         "Prints one JSON line with all addresses when ready, and serves until it is interrupted.",
     )
     told.add_argument("--seed", type=int, default=1, help="what decides everything that happens (default: 1)")
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     told.add_argument("--faults", default="none", metavar="A,B|none|all", help="faults by name (default: none)")
     told.add_argument("--list-faults", action="store_true", help="print the faults and end")
     told.add_argument("--requests-per-second", type=float, metavar="R", help="the warehouse's limit (default: 1)")
-    for name in ("warehouse", "registry", "webhook", "control"):
+    for name in ("warehouse", "registry", "webhook", "barmate", "control"):
         told.add_argument(f"--{name}-port", type=int, default=0, metavar="PORT", help="default: any free port")
     return told
 
@@ -61,6 +61,7 @@ def options_of(given: argparse.Namespace) -> Options:
             warehouse=given.warehouse_port,
             registry=given.registry_port,
             webhook=given.webhook_port,
+            barmate=given.barmate_port,
             control=given.control_port,
         ),
         warehouse=changed(WarehouseSwitches(), limit),

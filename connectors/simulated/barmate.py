@@ -32,7 +32,7 @@ FIRST_ID: Final = 123_456_789
 Listener = Callable[[str, JsonObject], None]
 
 
-class UnknownDeliveryError(LookupError):
+class UnknownDeliveryError(KeyError):
     """An id nobody knows."""
 
 

@@ -1,10 +1,13 @@
 """The control interface of the twins: the truth, the switches, and the course of the story, over HTTP.
 
-GET  /ready /addresses /story /progress /switches /truth/warehouse /truth/registry /truth/webhook
+GET  /ready /addresses /story /progress /switches /truth/warehouse /truth/registry /truth/webhook /truth/barmate
 POST /faults {system: {switch: value}} · /faults {"names": "a,b"} · /start · /advance {"seconds": S}
      /warehouse/put {"key": K, "record": {…}} · /warehouse/change {"key": K, "fields": {…}}
      /warehouse/remove {"key": K}
      /registry/deliver {…a body of POST /deliveries…} · /outage {"system": S, "down": true|false}
+     /barmate/place {"record": {…} or nothing} · /barmate/cancel {"id": ID} · /barmate/receive {"id": ID}
+     /barmate/rewrite {"id": ID, "fields": {…}} · /barmate/hooks {"url": U, "method": M, "headers": {…},
+     "authorization": {"type": "basic", "username": N, "password": P}} ({} registers nobody)
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import orjson
 
 from connectors.simulated import faults as fault_catalogue
 from connectors.simulated import story as stories
+from connectors.simulated.barmate_control import barmate_posts
+from connectors.simulated.barmate_rules import RefusedError
 from connectors.simulated.faults import UnknownFaultError
 from connectors.simulated.http_server import LocalServer, Reply, Request, json_reply
 from connectors.simulated.registry_trouble import TroubleError, parse_delivery_request
@@ -38,28 +43,30 @@ class ControlServer(LocalServer):
             "/ready": lambda: {"ready": True},
             "/addresses": lambda: {**systems.addresses(), "control": self.url},
             "/story": lambda: stories.as_json(systems.story),
-            "/progress": systems.player.progress,
+            "/progress": lambda: {**systems.player.progress(), "customers": systems.customers.progress()},
             "/switches": lambda: {name: panel.as_json() for name, panel in systems.panels().items()},
             "/truth/warehouse": self._warehouse_truth,
             "/truth/registry": systems.registry_server.truth,
             "/truth/webhook": systems.receiver_server.receiver.truth,
+            "/truth/barmate": systems.barmate_server.truth,
         }
         self._posts: dict[str, Callable[[Body], object]] = {
             "/faults": self._set_faults,
-            "/start": lambda _body: systems.player.start(),
-            "/advance": lambda body: systems.player.skip(float(body["seconds"])),
+            "/start": lambda _body: systems.play(),
+            "/advance": lambda body: systems.skip(float(body["seconds"])),
             "/warehouse/put": self._put,
             "/warehouse/change": self._change,
             "/warehouse/remove": lambda body: systems.warehouse_server.warehouse.remove(int(body["key"])),
             "/registry/deliver": self._deliver,
             "/outage": self._outage,
+            **barmate_posts(systems.barmate_server),
         }
 
     def answer(self, request: Request) -> Reply:
         """Answer one control request; a mistake in it is a 400 with a sentence."""
         try:
             return self._answer(request)
-        except (SwitchError, UnknownFaultError, TroubleError) as error:
+        except (SwitchError, UnknownFaultError, TroubleError, RefusedError) as error:
             return json_reply(HTTPStatus.BAD_REQUEST, {"message": str(error)})
         except KeyError as error:
             return json_reply(HTTPStatus.BAD_REQUEST, {"message": f"The body lacks {error}, or nothing has that name."})
@@ -111,12 +118,7 @@ class ControlServer(LocalServer):
 
     def _outage(self, body: Body) -> None:
         """Take a server off its port, or put it back."""
-        servers: dict[str, LocalServer] = {
-            "warehouse": self._systems.warehouse_server,
-            "registry": self._systems.registry_server,
-            "webhook": self._systems.receiver_server,
-        }
-        server = servers[body["system"]]
+        server = self._systems.servers()[body["system"]]
         server.stop()
         if not body["down"]:
             server.start()
@@ -125,4 +127,4 @@ class ControlServer(LocalServer):
 def named_changes(names: str) -> dict[str, dict[str, Any]]:
     """Return the switches that the faults ``names`` (a comma list) set, by system; a story stays as it was told."""
     faults = fault_catalogue.chosen(names)
-    return {system: fault_catalogue.merged(faults, system) for system in ("warehouse", "registry", "webhook")}
+    return {system: fault_catalogue.merged(faults, system) for system in fault_catalogue.SYSTEMS}

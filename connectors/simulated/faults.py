@@ -12,6 +12,8 @@ from connectors.simulated.switches import PostFault
 RATE: Final = 0.03
 # Share of POSTs: there are far fewer of them than reads.
 POST_RATE: Final = 0.04
+# The systems whose switches a fault may set.
+SYSTEMS: Final = ("warehouse", "registry", "webhook", "barmate")
 NONE: Final = "none"
 ALL: Final = "all"
 
@@ -28,6 +30,7 @@ class Fault:
     warehouse: Mapping[str, Any] = field(default_factory=dict)
     registry: Mapping[str, Any] = field(default_factory=dict)
     webhook: Mapping[str, Any] = field(default_factory=dict)
+    barmate: Mapping[str, Any] = field(default_factory=dict)
     story: Mapping[str, int] = field(default_factory=dict)
     heals: bool = True
 
@@ -35,6 +38,11 @@ class Fault:
 def _post(fault: PostFault, says: str, **more: Any) -> Fault:  # noqa: ANN401 - values of switches
     name = f"registry-{fault.value.replace('_', '-')}"
     return Fault(name=name, says=says, registry={"post_faults": {fault.value: POST_RATE}, **more})
+
+
+def _response(fault: PostFault, says: str, **more: Any) -> Fault:  # noqa: ANN401 - values of switches
+    name = f"barmate-{fault.value.replace('_', '-')}"
+    return Fault(name=name, says=says, barmate={"post_faults": {fault.value: POST_RATE}, **more})
 
 
 _WAREHOUSE: Final = (
@@ -155,7 +163,64 @@ _WEBHOOK: Final = (
     Fault(name="webhook-gone", says="Some messages get a 410.", webhook={"gone": RATE}, heals=False),
 )
 
-CATALOGUE: Final = {fault.name: fault for fault in (*_WAREHOUSE, *_STORY, *_POSTS, *_REGISTRY, *_WEBHOOK)}
+_BARMATE_POSTS: Final = (
+    _response(PostFault.REFUSE_BEFORE_COMMIT, "Some responses answer 500 and nothing happened."),
+    _response(PostFault.DROP_BEFORE_COMMIT, "Some responses are reset and nothing happened."),
+    _response(PostFault.HANG_BEFORE_COMMIT, "Some responses get no answer and nothing happened.", hang_seconds=15.0),
+    _response(PostFault.COMMIT_THEN_DROP, "Some responses take effect, then the connection is reset."),
+    _response(PostFault.COMMIT_THEN_500, "Some responses take effect and answer 500."),
+    _response(PostFault.COMMIT_THEN_HANG, "Some responses take effect and get no answer.", hang_seconds=15.0),
+    _response(PostFault.COMMIT_LATE, "Some responses take effect after the client has gone.", late_commit_seconds=1.0),
+    _response(PostFault.THROTTLE_BEFORE_COMMIT, "Some responses answer 429 and nothing happened."),
+    _response(PostFault.THROTTLE_AFTER_COMMIT, "Some responses take effect and answer 429."),
+    _response(PostFault.BROKEN_JSON, "Some responses take effect and answer 200 with half a body."),
+    _response(PostFault.GATEWAY_TWICE, "A gateway sends some responses twice; the client sees the second answer."),
+    _response(PostFault.FOREIGN_404, "Some responses answer a 404 page in HTML and nothing happened."),
+)
+
+_BARMATE: Final = (
+    Fault(name="barmate-errors", says="Some reads answer 500.", barmate={"server_error": RATE}),
+    Fault(name="barmate-resets", says="Some reads are reset.", barmate={"reset": RATE}),
+    Fault(name="barmate-truncated", says="Some bodies end in the middle.", barmate={"truncated": RATE}),
+    Fault(name="barmate-broken-json", says="Some reads answer half of their JSON.", barmate={"broken": RATE}),
+    Fault(
+        name="barmate-pages",
+        says="Some reads answer a page in HTML, with 200 or 404.",
+        barmate={"page": RATE, "foreign_404": RATE},
+    ),
+    Fault(name="barmate-throttles", says="Some reads get a 429.", barmate={"throttled": RATE}),
+    Fault(name="barmate-slow", says="Some reads take a second.", barmate={"slow": RATE, "slow_seconds": 1.0}),
+    Fault(
+        name="barmate-stale-reads",
+        says="Some reads show the state of a second ago.",
+        barmate={"stale": RATE, "stale_seconds": 1.0},
+    ),
+    Fault(
+        name="barmate-cursors-expire",
+        says="A cursor lives for five seconds, and pages are short.",
+        barmate={"cursor_seconds": 5.0, "page_size": 10},
+    ),
+    Fault(
+        name="barmate-cursors-circle",
+        says="Every page leads back to the first one.",
+        barmate={"cursor_circles": True},
+        heals=False,
+    ),
+    Fault(
+        name="barmate-accepts-twice",
+        says="An ACCEPT of an accepted delivery is taken, with a second e-mail.",
+        barmate={"repeated_accept_refused": False},
+    ),
+    Fault(
+        name="barmate-hooks-odd",
+        says="Webhooks come in any order, again after a 200, or never.",
+        barmate={"hooks_shuffled": True, "hook_repeated": RATE, "hook_lost": RATE},
+    ),
+)
+
+CATALOGUE: Final = {
+    fault.name: fault for fault in (*_WAREHOUSE, *_STORY, *_POSTS, *_REGISTRY, *_WEBHOOK, *_BARMATE_POSTS, *_BARMATE)
+}
 
 
 class UnknownFaultError(ValueError):
@@ -176,7 +241,7 @@ def chosen(text: str) -> tuple[Fault, ...]:
 
 
 def merged(faults: Iterable[Fault], system: str) -> dict[str, Any]:
-    """Return the switches that ``faults`` set at ``system``: warehouse, registry, webhook or story."""
+    """Return the switches that ``faults`` set at ``system``: one of SYSTEMS, or story."""
     total: dict[str, Any] = {}
     for fault in faults:
         for name, value in getattr(fault, system).items():

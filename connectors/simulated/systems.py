@@ -1,4 +1,4 @@
-"""All three twins together, built from one set of options; the composition root of this package."""
+"""All four twins together, built from one set of options; the composition root of this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from typing import Any, Final, Self
 import orjson
 
 from connectors.simulated import faults as fault_catalogue
+from connectors.simulated.barmate import Barmate
+from connectors.simulated.barmate_server import BarmateServer
+from connectors.simulated.barmate_story import Customers, customer_steps
+from connectors.simulated.barmate_switches import BarmateSwitches
 from connectors.simulated.clock import Clock, SystemClock
+from connectors.simulated.http_server import LocalServer
 from connectors.simulated.player import Player
 from connectors.simulated.receiver import Receiver
 from connectors.simulated.receiver_server import ReceiverServer
@@ -29,6 +34,7 @@ READ_ONLY_KEY: Final = "simulated-warehouse-read-only-key"
 NO_SCOPE_KEY: Final = "simulated-warehouse-key-without-scope"
 CLIENT_SECRET: Final = "simulated-registry-client-secret"  # noqa: S105 - opens nothing but the twin
 WEBHOOK_SECRET: Final = "whsec_" + base64.b64encode(b"simulated webhook signing key 01").decode()
+BARMATE_TOKEN: Final = "simulated-barmate-token"  # noqa: S105 - opens nothing but the twin
 # Seconds since 1970 (2100-01-01): the token of the twin never expires while anybody rehearses.
 TOKEN_EXPIRES: Final = 4_102_444_800
 
@@ -40,6 +46,7 @@ class Ports:
     warehouse: int = 0
     registry: int = 0
     webhook: int = 0
+    barmate: int = 0
     control: int = 0
 
 
@@ -53,10 +60,11 @@ class Options:
     warehouse: WarehouseSwitches = field(default_factory=WarehouseSwitches)
     registry: RegistrySwitches = field(default_factory=RegistrySwitches)
     webhook: ReceiverSwitches = field(default_factory=ReceiverSwitches)
+    barmate: BarmateSwitches = field(default_factory=BarmateSwitches)
 
 
 class Systems:
-    """The three twins with their servers and the player of the story; a context manager."""
+    """The four twins with their servers, the player of the story and the customers in it; a context manager."""
 
     def __init__(self, options: Options, *, clock: Clock | None = None) -> None:
         """Build everything; ``clock`` defaults to the machine's own time."""
@@ -66,22 +74,46 @@ class Systems:
         self.warehouse_server = self._warehouse()
         self.registry_server = self._registry()
         self.receiver_server = self._receiver()
+        self.barmate_server = self._barmate()
         self.player = Player(self.story, self.warehouse_server.warehouse, self.clock)
+        deeds = customer_steps(self.story.steps, self._chance("customers"))
+        self.customers = Customers(deeds, self.barmate_server.barmate, self.clock)
 
     def start(self, *, play: bool = True) -> dict[str, Any]:
         """Load the history, serve, let the story's time flow unless told not to, and return the addresses and keys."""
         self.player.load_history()
-        for server in (self.warehouse_server, self.registry_server, self.receiver_server):
+        self.customers.load_history()
+        for server in self.servers().values():
             server.start()
         if play:
-            self.player.start()
+            self.play()
         return self.addresses()
+
+    def play(self) -> None:
+        """Let the story's time flow; playing twice is harmless."""
+        self.player.start()
+        self.customers.start()
+
+    def skip(self, seconds: float) -> None:
+        """Do at once what the next ``seconds`` of the story bring."""
+        self.player.skip(seconds)
+        self.customers.skip(seconds)
 
     def stop(self) -> None:
         """Stop everything."""
         self.player.stop()
-        for server in (self.warehouse_server, self.registry_server, self.receiver_server):
+        self.customers.stop()
+        for server in self.servers().values():
             server.stop()
+
+    def servers(self) -> dict[str, LocalServer]:
+        """Return the servers by system."""
+        return {
+            "warehouse": self.warehouse_server,
+            "registry": self.registry_server,
+            "webhook": self.receiver_server,
+            "barmate": self.barmate_server,
+        }
 
     def __enter__(self) -> Self:
         """Start."""
@@ -112,6 +144,7 @@ class Systems:
                 "organisation_id": self.story.registry.supplier.organisation.id,
             },
             "webhook": {"url": self.receiver_server.url, "secret": WEBHOOK_SECRET},
+            "barmate": {"url": self.barmate_server.url, "token": BARMATE_TOKEN},
         }
 
     def panels(self) -> dict[str, Panel[Any]]:
@@ -120,6 +153,7 @@ class Systems:
             "warehouse": self.warehouse_server.panel,
             "registry": self.registry_server.registry.panel,
             "webhook": self.receiver_server.receiver.panel,
+            "barmate": self.barmate_server.barmate.panel,
         }
 
     def _chance(self, purpose: str) -> random.Random:
@@ -145,6 +179,12 @@ class Systems:
         switches = changed(self._options.webhook, fault_catalogue.merged(self._options.faults, "webhook"))
         receiver = Receiver(secret=WEBHOOK_SECRET, clock=self.clock, panel=Panel(switches))
         return ReceiverServer(receiver, chance=self._chance("webhook faults"), port=self._options.ports.webhook)
+
+    def _barmate(self) -> BarmateServer:
+        switches = changed(self._options.barmate, fault_catalogue.merged(self._options.faults, "barmate"))
+        barmate = Barmate(clock=self.clock, panel=Panel(switches))
+        chance = self._chance("barmate faults")
+        return BarmateServer(barmate, token=BARMATE_TOKEN, chance=chance, port=self._options.ports.barmate)
 
 
 def changed_plan(options: Options) -> StoryPlan:

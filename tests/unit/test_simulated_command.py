@@ -58,4 +58,4 @@ def test_serving_ends_when_told(capsys: pytest.CaptureFixture[str]) -> None:
     ended.set()
     command.serve(Options(), ended, play=True)
 
-    assert set(json.loads(capsys.readouterr().out)) == {"warehouse", "registry", "webhook", "control"}
+    assert set(json.loads(capsys.readouterr().out)) == {"warehouse", "registry", "webhook", "barmate", "control"}

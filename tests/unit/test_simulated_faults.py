@@ -372,7 +372,7 @@ def test_control_tells_the_truth(control: httpx.Client, systems: Systems) -> Non
 
     assert told["/addresses"]["warehouse"]["url"] == systems.warehouse_server.url
     assert told["/progress"]["done"] is True
-    assert set(told["/switches"]) == {"warehouse", "registry", "webhook"}
+    assert set(told["/switches"]) == {"warehouse", "registry", "webhook", "barmate"}
     assert (len(truth["warehouse"]["rows"]), truth["warehouse"]["requests"]) == (40, 1)
     assert len(truth["registry"]["happened"]) == 1
     assert truth["webhook"]["received"] == 0

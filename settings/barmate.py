@@ -30,11 +30,12 @@ class AuthorizationScheme(StrEnum):
 
 
 class LinkBy(StrEnum):
-    """The field of a delivery that carries the number of its customer order."""
+    """What names the customer order of a delivery: a field with its id, or the accepted response's reference."""
 
     NUMBER = "number"
     NUMBER_EXTERNAL = "number_external"
     NUMBER_PURCHASE_ORDER = "number_purchase_order"
+    REFERENCE = "reference"
 
 
 class BarmateSettings(BaseModel):

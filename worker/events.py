@@ -24,6 +24,10 @@ class EventType(StrEnum):
     ORDER_CANCELLED = "waybill.order.cancelled"
     ORDER_LATE_SIBLING = "waybill.order.late_sibling"
     FIRING_CHANGED = "waybill.firing.changed"
+    CUSTOMER_ORDER_APPEARED = "waybill.customer_order.appeared"
+    CUSTOMER_ORDER_CHANGED = "waybill.customer_order.changed"
+    CUSTOMER_ORDER_VANISHED = "waybill.customer_order.vanished"
+    CUSTOMER_ORDER_RETURNED = "waybill.customer_order.returned"
     COVERAGE_HOLE = "waybill.coverage.hole"
     COVERAGE_REOPENED = "waybill.coverage.reopened"
     ACCOUNT_STOPPED = "waybill.account.stopped"
@@ -59,6 +63,16 @@ class OrderKey:
 def account_source(account: str) -> str:
     """The CloudEvents `source` of everything read from an account."""
     return f"/accounts/{account}"
+
+
+def barmate_source(host: str) -> str:
+    """The CloudEvents `source` of everything read from barmate."""
+    return f"/barmate/{host}"
+
+
+def customer_order_subject(order_id: str) -> str:
+    """The event subject of a customer order."""
+    return f"customer_orders/{order_id}"
 
 
 def delivery_subject(delivery_id: int) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from datetime import datetime
 
 from connectors.answer import Answer, http_date
 from connectors.errors import (
@@ -58,16 +59,17 @@ def verdict(answer: Answer) -> ConnectorError:
     return _PERMANENT.get(answer.status, Refused)(answer.system, answer.operation, detail, status=answer.status)
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(answer: Answer, *, now: datetime | None = None) -> float | None:
     """Seconds the server asks to wait, at most LONGEST_WISH; None if it names none.
 
-    RFC 9110 §10.2.3: seconds, or a date, which is measured by the server's own clock.
+    RFC 9110 §10.2.3: seconds, or a date, which is measured by the server's own clock, or by `now` if it shows none.
     """
     value = answer.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return min(LONGEST_WISH, float(value))
-    until, now = http_date(value), answer.server_time
-    return None if until is None or now is None else min(LONGEST_WISH, max(0.0, (until - now).total_seconds()))
+    until = http_date(value)
+    since = now if answer.server_time is None else answer.server_time
+    return None if until is None or since is None else min(LONGEST_WISH, max(0.0, (until - since).total_seconds()))
 
 
 def _transient(answer: Answer) -> ConnectorError:

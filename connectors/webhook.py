@@ -71,18 +71,19 @@ class WebhookTarget:
             answer = self._client.tell("", body, operation="deliver an event", seconds=self._seconds, headers=headers)
         except ConnectorError as error:
             return RetryLater(reason=error.detail)
-        return _outcome(answer)
+        return _outcome(answer, sent_at)
 
     def __repr__(self) -> str:
         """Nothing of the secrets."""
         return f"WebhookTarget({self._client!r})"
 
 
-def _outcome(answer: Answer) -> Outcome:
+def _outcome(answer: Answer, sent_at: datetime) -> Outcome:
     if answer.status in _SUCCESS:
         return Delivered(answer.status)
     if answer.status == _GONE:
         return Gone()
     told = "a redirect, which is not followed; set its target as the URL" if answer.status in _REDIRECTION else ""
     reason = f"the receiver answered HTTP {answer.status}"
-    return RetryLater(f"{reason}: {told}" if told else reason, status=answer.status, retry_after=retry_after(answer))
+    wish = retry_after(answer, now=sent_at)
+    return RetryLater(f"{reason}: {told}" if told else reason, status=answer.status, retry_after=wish)

@@ -33,6 +33,8 @@ class Ending(StrEnum):
     WHOLE = "whole"
     RESET = "reset"
     TRUNCATED = "truncated"
+    # The body again and again, until the client goes or the server stops.
+    ENDLESS = "endless"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +137,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
             return
+        if reply.ending is Ending.ENDLESS:
+            self._go_on_for_ever(reply)
+            return
         head = self._head(reply)
         body = b"" if self.command == "HEAD" else reply.body
         if reply.ending is Ending.TRUNCATED:
             self.close_connection = True
             body = body[: len(body) // 2]
         self.wfile.write(head + body)
+
+    def _go_on_for_ever(self, reply: Reply) -> None:
+        self.close_connection = True
+        head, _, _ = self._head(reply).partition(b"Content-Length:")
+        self.wfile.write(head + b"Connection: close\r\n\r\n")
+        while not self.server.stopping.is_set():
+            self.wfile.write(reply.body)
 
     def _head(self, reply: Reply) -> bytes:
         try:

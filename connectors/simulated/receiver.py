@@ -143,6 +143,11 @@ def gaps(taken: list[Receipt]) -> dict[str, list[int]]:
     return {subject: numbers for subject, numbers in missing.items() if numbers}
 
 
+def subject_of(body: bytes) -> str | None:
+    """Return the subject that a body states."""
+    return _text(_event(body).get("subject"))
+
+
 def _firsts(taken: list[Receipt]) -> list[Receipt]:
     firsts: dict[str, Receipt] = {}
     for receipt in taken:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 
 from connectors.simulated.http_server import Ending, LocalServer, Reply, Request, json_reply
-from connectors.simulated.receiver import Receiver
+from connectors.simulated.receiver import Receiver, subject_of
 
 HOOK_PATH = "/hook"
 ELSEWHERE_PATH = "/elsewhere"
-FAULTS = ("server_error", "throttled", "gone", "hang", "reset", "redirect")
+FAULTS = (
+    "server_error",
+    "throttled",
+    "gone",
+    "hang",
+    "reset",
+    "redirect",
+    "unavailable",
+    "late",
+    "truncated",
+    "endless",
+)
+# Bytes of a body that breaks off, and of each piece of one without end.
+_PIECE = 4096
+# Subjects are told apart by so many numbers.
+_SHARES = 1000
 
 
 class ReceiverServer(LocalServer):
@@ -24,7 +42,11 @@ class ReceiverServer(LocalServer):
         self._chance = chance
         self._acts: dict[str, Callable[[Request], Reply]] = {
             "server_error": lambda request: self._maybe_taken(request, self._server_error()),
-            "throttled": lambda _request: self._throttled(),
+            "throttled": lambda _request: self._come_back(HTTPStatus.TOO_MANY_REQUESTS),
+            "unavailable": lambda _request: self._come_back(HTTPStatus.SERVICE_UNAVAILABLE),
+            "late": lambda request: self._taken(request, delay_seconds=self.receiver.panel.now.hang_seconds),
+            "truncated": lambda request: self._taken(request, ending=Ending.TRUNCATED),
+            "endless": lambda request: self._taken(request, ending=Ending.ENDLESS),
             "gone": lambda _request: json_reply(HTTPStatus.GONE, {"message": "Gone"}),
             "hang": self._hang,
             "reset": lambda request: self._maybe_taken(request, Reply(status=200, ending=Ending.RESET)),
@@ -38,9 +60,16 @@ class ReceiverServer(LocalServer):
             return json_reply(HTTPStatus.NOT_FOUND, {"message": "Not found"})
         if request.method != "POST":
             return json_reply(HTTPStatus.METHOD_NOT_ALLOWED, {"message": "Method not allowed"})
-        fault = self._fault()
+        fault = self._fault() if self._meets_faults(request) else None
         self.receiver.count("taken" if fault is None else fault)
         return self._take(request) if fault is None else self._acts[fault](request)
+
+    def _meets_faults(self, request: Request) -> bool:
+        share = self.receiver.panel.now.subjects
+        if share >= 1.0:
+            return True
+        subject = subject_of(request.body)
+        return zlib.crc32(("" if subject is None else subject).encode()) % _SHARES < share * _SHARES
 
     def _fault(self) -> str | None:
         """Draw once, so that the probabilities add up."""
@@ -67,9 +96,15 @@ class ReceiverServer(LocalServer):
     def _server_error(self) -> Reply:
         return json_reply(HTTPStatus.INTERNAL_SERVER_ERROR, {"message": "Internal server error"})
 
-    def _throttled(self) -> Reply:
-        seconds = str(self.receiver.panel.now.retry_after_seconds)
-        return Reply(status=HTTPStatus.TOO_MANY_REQUESTS, headers=(("Retry-After", seconds),))
+    def _come_back(self, status: HTTPStatus) -> Reply:
+        now, seconds = self.receiver.clock.now(), self.receiver.panel.now.retry_after_seconds
+        until = format_datetime(now + timedelta(seconds=seconds), usegmt=True)
+        wish = until if self.receiver.panel.now.retry_after_date else str(seconds)
+        return Reply(status=status, headers=(("Retry-After", wish), ("Date", format_datetime(now, usegmt=True))))
+
+    def _taken(self, request: Request, *, ending: Ending = Ending.WHOLE, delay_seconds: float = 0.0) -> Reply:
+        self.receiver.take(request.headers, request.body)
+        return Reply(status=HTTPStatus.OK, body=b"." * _PIECE, ending=ending, delay_seconds=delay_seconds)
 
     def _hang(self, request: Request) -> Reply:
         self.receiver.take(request.headers, request.body)

@@ -183,6 +183,18 @@ class ReceiverSwitches:
     """The probability that the connection is reset; half of them after the event was taken."""
     redirect: float = 0.0
     """The probability of a 307 to another path."""
+    unavailable: float = 0.0
+    """The probability of a 503 with ``Retry-After``."""
+    late: float = 0.0
+    """The probability that a 200 comes after ``hang_seconds``; the event was taken."""
+    truncated: float = 0.0
+    """The probability that a 200 breaks off in the middle of its body; the event was taken."""
+    endless: float = 0.0
+    """The probability that a 200 has a body without end; the event was taken."""
+    retry_after_date: bool = False
+    """Whether ``Retry-After`` is an HTTP date."""
+    subjects: float = 1.0
+    """The share of subjects that meet these faults, always the same ones."""
     tolerance_seconds: float = 300.0
     """How far ``webhook-timestamp`` may be from the receiver's time."""
 

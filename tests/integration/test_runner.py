@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.errors import NotConnected, Throttled
+from tests.clocks import NOON
 from tests.runtime_kit import Bench
 from worker.db import Database
 from worker.db.tables import tasks
@@ -186,32 +187,23 @@ def test_one_look_does_the_work_of_all_open_tasks_of_an_order(bench: Bench) -> N
     assert bench.states(COMPLETION) == {"done": 5}
 
 
-def test_a_batch_is_claimed_and_closed_together(bench: Bench) -> None:
-    """Each task has its own outcome, and one that is not told about is put off."""
-    first, second, third = _job(bench, "a"), _job(bench, "b"), _job(bench, "c")
-
-    def serve(claims: list[Claim]) -> list[tuple[Claim, Outcome]]:
-        return [(claims[0], Done()), (claims[1], GiveUp("no"))]
-
-    def failing(claims: list[Claim]) -> list[tuple[Claim, Outcome]]:
-        raise ZeroDivisionError
-
+def test_outcomes_are_settled_together(bench: Bench) -> None:
+    """Each task has its own outcome."""
+    ids = [_job(bench, subject) for subject in ("a", "b", "c")]
     runner = bench.runner({})
-    runner.run_batch([first, second], serve)  # type: ignore[arg-type]
-    runner.run_batch([third], failing)  # type: ignore[arg-type]
+    later = Later(until=NOON, reason="not yet")
+    runner.settle(list(zip(runner.claim(ids), [Done(), GiveUp("no"), later], strict=True)))
 
-    assert [bench.task(one).state for one in (first, second, third)] == ["done", "discarded", "waiting"]
+    assert [bench.task(one).state for one in ids] == ["done", "discarded", "waiting"]
 
 
-def test_a_batch_with_a_lost_claim_closes_the_others(bench: Bench) -> None:
+def test_a_lost_claim_among_others_undoes_nothing_about_them(bench: Bench) -> None:
     """One claim that was lost does not undo what was done about the rest."""
     lost, kept = _job(bench, "a"), _job(bench, "b")
-
-    def serve(claims: list[Claim]) -> list[tuple[Claim, Outcome]]:
-        with bench.database.write() as connection:
-            connection.execute(sa.update(tasks).where(tasks.c.id == lost).values(token="of another"))
-        return [(claim, Done()) for claim in claims]
-
-    bench.runner({}).run_batch([lost, kept], serve)  # type: ignore[arg-type]
+    runner = bench.runner({})
+    claims = runner.claim([lost, kept])
+    with bench.database.write() as connection:
+        connection.execute(sa.update(tasks).where(tasks.c.id == lost).values(token="of another"))
+    runner.settle([(claim, Done()) for claim in claims])
 
     assert [bench.task(one).state for one in (lost, kept)] == ["running", "done"]

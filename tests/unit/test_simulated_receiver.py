@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -137,7 +138,8 @@ def test_only_posts_to_the_hook_are_messages(server: ReceiverServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "status"), [("server_error", 500), ("throttled", 429), ("gone", 410), ("redirect", 307)]
+    ("fault", "status"),
+    [("server_error", 500), ("throttled", 429), ("unavailable", 503), ("gone", 410), ("redirect", 307)],
 )
 def test_faults_answer_their_status(fault: str, status: int, server: ReceiverServer) -> None:
     """Each fault is a switch."""
@@ -167,6 +169,54 @@ def test_a_reset_takes_about_half_of_the_messages(server: ReceiverServer) -> Non
             post(server)
 
     assert 0 < server.receiver.truth()["received"] < 20
+
+
+def test_the_time_to_come_back_may_be_a_date(server: ReceiverServer) -> None:
+    """RFC 9110 knows both forms."""
+    server.receiver.panel.change({"throttled": 1.0, "retry_after_date": True, "retry_after_seconds": 90})
+
+    assert post(server).headers["Retry-After"] == "Wed, 13 May 2026 12:01:30 GMT"
+
+
+def test_a_late_answer_is_one_all_the_same(server: ReceiverServer) -> None:
+    """The message was taken; whoever waits long enough hears of it."""
+    server.receiver.panel.change({"late": 1.0})
+
+    assert post(server).status_code == 200
+    assert server.receiver.truth()["received"] == 1
+
+
+@pytest.mark.parametrize("fault", ["truncated", "endless"])
+def test_a_body_may_break_off_or_have_no_end(fault: str, server: ReceiverServer) -> None:
+    """The head came whole, and the message was taken."""
+    server.receiver.panel.change({fault: 1.0})
+    body = event(1)
+    most = 1_000_000
+    read = 0
+    with httpx.stream("POST", server.url, content=body, headers=signed("m1", body)) as answer:
+        with contextlib.suppress(httpx.TransportError):
+            for chunk in answer.iter_raw():
+                read += len(chunk)
+                if read > most:
+                    break
+        status = answer.status_code
+
+    assert status == 200
+    assert (read > most) is (fault == "endless")
+    assert server.receiver.truth()["received"] == 1
+
+
+def test_some_subjects_meet_the_faults_and_always_the_same_ones(server: ReceiverServer) -> None:
+    """A receiver may fail for some of what it is told and be well for the rest."""
+    server.receiver.panel.change({"server_error": 1.0, "subjects": 0.3})
+
+    def statuses() -> list[int]:
+        return [post(server, event(1, subject=f"deliveries/{number}")).status_code for number in range(40)]
+
+    first, second = statuses(), statuses()
+
+    assert first == second
+    assert 4 < first.count(500) < 24
 
 
 def test_every_fault_is_a_switch() -> None:

@@ -54,16 +54,16 @@ def test_a_delivery_that_changed_its_number_concerns_both_orders() -> None:
 
 def test_every_kind_has_its_rule_and_travels_in_one_lane() -> None:
     """A kind without a lane would never be sent, one without a rule could not be claimed."""
-    travelling = [kind for lane in kinds.LANES for kind in lane.kinds]
+    ways = [(kind, tried) for kind in kinds.RULES for tried in (False, True)]
+    lanes = [[lane.name for lane in kinds.LANES if lane.takes(kind, tried=tried)] for kind, tried in ways]
 
-    assert sorted(travelling) == sorted(kinds.RULES)
-    assert len(set(travelling)) == len(travelling)
+    assert {len(found) for found in lanes} == {1}
 
 
-def test_the_mirrors_schedule_lasts_two_and_a_half_days_and_more() -> None:
-    """A weekend's outage of the receiver loses nothing; each wait is at least as long as the one before."""
+def test_the_mirrors_schedule_lasts_about_three_days() -> None:
+    """A long weekend's outage of the receiver loses nothing; each wait is at least as long as the one before."""
     assert list(kinds.MIRROR_SCHEDULE) == sorted(kinds.MIRROR_SCHEDULE)
-    assert sum(kinds.MIRROR_SCHEDULE) > 2.5 * 86_400
+    assert 2.9 * 86_400 < sum(kinds.MIRROR_SCHEDULE) < 3 * 86_400
     assert kinds.RULES[kinds.MIRROR].max_attempts == len(kinds.MIRROR_SCHEDULE) + 1
 
 

@@ -6,11 +6,12 @@ from random import Random
 import pytest
 
 from tests.clocks import NOON, ManualClock
-from worker.kinds import MIRROR_SCHEDULE
+from worker.kinds import MIRROR_JITTER, MIRROR_SCHEDULE
 from worker.mirror import next_try
 from worker.runtime.backoff import WAITS, wait_after
 from worker.runtime.idleness import Due
 from worker.runtime.relay import limits_of
+from worker.runtime.slots import PLACES
 from worker.runtime.waiting import UntilIdle, Verdict
 
 NOTHING = Due(tasks=0, orders=0, firings=0)
@@ -114,11 +115,30 @@ def test_failures_wait_longer_each_time_and_never_more_than_an_hour_and_a_bit() 
     assert max(waits) <= 3600 * 1.2
 
 
+class _Least(Random):
+    """Jitter of nothing."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """The lower end."""
+        del b
+        return a
+
+
 def test_a_receiver_may_ask_for_more_time_and_never_for_less() -> None:
     """Retry-After is obeyed where it is longer than the schedule."""
-    assert next_try(1, None, NOON) == NOON + timedelta(seconds=MIRROR_SCHEDULE[0])
-    assert next_try(1, 600, NOON) == NOON + timedelta(seconds=600)
-    assert next_try(4, 1, NOON) == NOON + timedelta(seconds=MIRROR_SCHEDULE[3])
+    assert next_try(1, None, NOON, _Least()) == NOON + timedelta(seconds=MIRROR_SCHEDULE[0])
+    assert next_try(1, 600, NOON, _Least()) == NOON + timedelta(seconds=600)
+    assert next_try(4, 1, NOON, _Least()) == NOON + timedelta(seconds=MIRROR_SCHEDULE[3])
+
+
+def test_events_that_failed_together_do_not_come_back_together() -> None:
+    """Each wait is stretched by up to a tenth, never cut."""
+    random = Random(1)  # noqa: S311 - jitter
+    waits = {(next_try(5, None, NOON, random) - NOON).total_seconds() for _ in range(50)}
+    scheduled = MIRROR_SCHEDULE[4]
+
+    assert len(waits) == 50
+    assert all(scheduled <= wait <= scheduled * (1 + MIRROR_JITTER) for wait in waits)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4, 8, 16])
@@ -128,9 +148,17 @@ def test_every_lane_may_send_something_whatever_the_number_of_threads(threads: i
 
 
 def test_no_lane_can_take_every_thread() -> None:
-    """A slow receiver leaves threads to orders and firings, and the other way round."""
-    messages = {"firing": 2, "orders": 3, "jobs": 2, "mirror": 5}
-    sizes = {"firing": 1, "orders": 4, "jobs": 1, "mirror": 20}
+    """Firings, orders and jobs leave a thread to each other's messages."""
+    messages = {"firing": 2, "orders": 3, "jobs": 2}
+    sizes = {"firing": 1, "orders": 4, "jobs": 1}
+    limits = limits_of(8)
 
-    assert limits_of(8) == {lane: messages[lane] * sizes[lane] for lane in messages}
-    assert sum(messages.values()) - messages["mirror"] < 8
+    assert {lane: limits[lane] for lane in messages} == {lane: messages[lane] * sizes[lane] for lane in messages}
+    assert sum(messages.values()) < 8
+
+
+def test_no_more_events_are_out_than_there_are_places_for() -> None:
+    """Whatever the threads: posts have their own. What waits for its second try never fills the lane of first ones."""
+    assert limits_of(1)["mirror"] == limits_of(16)["mirror"] >= PLACES.first
+    assert limits_of(1)["mirror_tried"] == PLACES.again
+    assert limits_of(None)["mirror"] == 2 * limits_of(1)["mirror"]

@@ -8,6 +8,10 @@ import sqlalchemy as sa
 from worker.db.schema import metadata
 from worker.db.types import Instant
 
+# Open, or of a status that nobody documented. Said in the very same words in every query: SQLite takes a partial index
+# only for them.
+NOT_FINAL = "status NOT IN ('CANCELLED', 'DELIVERED', 'REJECTED')"
+
 barmate_accounts = sa.Table(
     "barmate_accounts",
     metadata,
@@ -59,7 +63,20 @@ customer_orders = sa.Table(
     sa.Column("read_at", Instant),
     # When WE first saw it DELIVERED; barmate tells no such time.
     sa.Column("delivered_seen_at", Instant),
-    sa.Index("ix_customer_orders_read_at", "host", "status", "read_at"),
+    sa.Index(
+        "ix_customer_orders_open",
+        "host",
+        "read_at",
+        sqlite_where=sa.text(NOT_FINAL),
+        postgresql_where=sa.text(NOT_FINAL),
+    ),
+    sa.Index(
+        "ix_customer_orders_unread",
+        "host",
+        "requested_at",
+        sqlite_where=sa.text("read_at IS NULL"),
+        postgresql_where=sa.text("read_at IS NULL"),
+    ),
     sa.Index("ix_customer_orders_reference", "host", "reference"),
     sa.Index(
         "ix_customer_orders_wanted_at",

@@ -9,6 +9,8 @@ branch_labels = None
 depends_on = None
 
 _WANTED = "wanted_at IS NOT NULL"
+_NOT_FINAL = "status NOT IN ('CANCELLED', 'DELIVERED', 'REJECTED')"
+_UNREAD = "read_at IS NULL"
 _OPEN = "done_at IS NULL"
 
 
@@ -91,7 +93,20 @@ def _customer_orders() -> None:
         sa.Column("delivered_seen_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("host", "id", name=op.f("pk_customer_orders")),
     )
-    op.create_index("ix_customer_orders_read_at", "customer_orders", ["host", "status", "read_at"])
+    op.create_index(
+        "ix_customer_orders_open",
+        "customer_orders",
+        ["host", "read_at"],
+        sqlite_where=sa.text(_NOT_FINAL),
+        postgresql_where=sa.text(_NOT_FINAL),
+    )
+    op.create_index(
+        "ix_customer_orders_unread",
+        "customer_orders",
+        ["host", "requested_at"],
+        sqlite_where=sa.text(_UNREAD),
+        postgresql_where=sa.text(_UNREAD),
+    )
     op.create_index("ix_customer_orders_reference", "customer_orders", ["host", "reference"])
     op.create_index(
         "ix_customer_orders_wanted_at",

@@ -18,7 +18,8 @@ SWEEP = "sweep"
 RECONCILE = "reconcile"
 MIRROR_AGAIN = "mirror_again"
 FIRE = "fire"
-JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE})
+WRITE = "write"
+JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE, WRITE})
 
 # Seconds until the next try of one event at the receiver, published in docs/events.md. Quick at first, since the next
 # event of the subject waits; three days in all, so that a long weekend's outage loses nothing.

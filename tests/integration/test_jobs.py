@@ -83,6 +83,7 @@ def _run(
         mirror_between=lambda since, until: (until - since).days,
         look_at_order=look,
         look_at_firing=fire,
+        write=lambda _claim, _closing: Done(),
     )
     with bench.database.write() as connection:
         identity = bench.tasks.add_job(connection, new, bench.database.now(connection))
@@ -101,6 +102,7 @@ def test_every_kind_of_job_has_its_service(bench: Bench, accounts: Accounts) -> 
         mirror_between=lambda _since, _until: 0,
         look_at_order=lambda _key, _close: Done(),
         look_at_firing=lambda _key, _close: Done(),
+        write=lambda _claim, _closing: Done(),
     )
 
     assert jobs.services().keys() == kinds.JOBS

@@ -6,6 +6,7 @@ from random import Random
 from connectors.client import HttpClient
 from connectors.isometric import Isometric
 from connectors.logistic_cloud import LogisticCloud
+from connectors.logistic_cloud_writes import DeliveryWrites
 from connectors.policy import Timeouts, Unmetered
 from connectors.webhook import WebhookTarget
 from settings import AccountSettings, IsometricSettings, WebhookSettings
@@ -52,6 +53,18 @@ class Clients:
             start=account.start,
             key_fingerprint=fingerprint_of(key),
         )
+
+    def writer(self, account: AccountSettings) -> DeliveryWrites | None:
+        """The account's write calls; None without a key. Same budget; a write that is on its way is not left off."""
+        if account.api_key is None:
+            return None
+        key = account.api_key.get_secret_value()
+        if account.name not in self._accounts:
+            self._accounts[account.name] = self._account(account, key)
+        client, _ = self._accounts[account.name]
+        budget = self._budget(source_budget(fingerprint_of(key)), account.requests_per_second, self._steady_sleep)
+        turns = budget.lane(Lane.POLL)
+        return DeliveryWrites(client.with_turns(turns, turns.observed))
 
     def _account(self, account: AccountSettings, key: str) -> tuple[HttpClient, Budget]:
         """One client an account; the budget is one for a key, whoever uses it."""

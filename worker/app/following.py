@@ -96,7 +96,7 @@ class Following:
         days = {found.name: found.sweep_days for found in self._settings.accounts}[account]
         sweep = Sweep(
             database=self._database,
-            recorder=self._recorder,
+            recorder=self.recorder,
             windows=self._windows,
             order_reader=self._order_reader,
             clock=self._clock,
@@ -108,7 +108,8 @@ class Following:
         return Accounts(self._event_log)
 
     @cached_property
-    def _recorder(self) -> Recorder:
+    def recorder(self) -> Recorder:
+        """What takes readings into the store."""
         return Recorder(
             database=self._database,
             observations=Observations(self._event_log),
@@ -119,18 +120,18 @@ class Following:
 
     @cached_property
     def _windows(self) -> WindowReader:
-        desk = WindowDesk(database=self._database, recorder=self._recorder, accounts=self._accounts, clock=self._clock)
+        desk = WindowDesk(database=self._database, recorder=self.recorder, accounts=self._accounts, clock=self._clock)
         return WindowReader(desk)
 
     @cached_property
     def _order_reader(self) -> OrderReader:
-        return OrderReader(sources=self.sources, database=self._database, recorder=self._recorder, clock=self._clock)
+        return OrderReader(sources=self.sources, database=self._database, recorder=self.recorder, clock=self._clock)
 
     def _poller(self, source: AccountSource) -> Poller:
         tail = Tail(
             source=source,
             database=self._database,
-            recorder=self._recorder,
+            recorder=self.recorder,
             accounts=self._accounts,
             clock=self._clock,
         )

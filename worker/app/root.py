@@ -18,6 +18,7 @@ from worker.app.crediting import Crediting
 from worker.app.following import Following
 from worker.app.reading import Reading
 from worker.app.ticks import Ticks
+from worker.app.writing import Writing
 from worker.clock import Clock, SystemClock
 from worker.db import Database
 from worker.db.upgrade import require_current, upgrade
@@ -166,6 +167,19 @@ class App:
         )
 
     @cached_property
+    def writing(self) -> Writing:
+        """Writing at the accounts."""
+        return Writing(
+            settings=self.settings,
+            clients=self.clients,
+            database=self.database,
+            following=self.following,
+            tasks=self.tasks,
+            identity=identity,
+            checkpoint=self.checkpoint,
+        )
+
+    @cached_property
     def jobs(self) -> Jobs:
         """Jobs by hand."""
         again = MirrorAgain(database=self.database, tasks=self.tasks)
@@ -177,6 +191,7 @@ class App:
             mirror_between=again.between,
             look_at_order=self.following.completion.look,
             look_at_firing=self.crediting.firing.service.advance,
+            write=self.writing.advance,
         )
 
     def prepare(self) -> None:

@@ -65,6 +65,7 @@ class Jobs:
         mirror_between: Callable[[datetime, datetime], int],
         look_at_order: Look,
         look_at_firing: Look,
+        write: Service,
     ) -> None:
         self._database = database
         self._accounts = accounts
@@ -73,6 +74,7 @@ class Jobs:
         self._mirror_between = mirror_between
         self._look_at_order = look_at_order
         self._look_at_firing = look_at_firing
+        self._write = write
 
     def services(self) -> Mapping[str, Service]:
         """The table of kind and service."""
@@ -83,6 +85,7 @@ class Jobs:
             kinds.RECONCILE: self._job(lambda claim: self._reconcile(bool(claim.payload.get("supplier", False)))),
             kinds.MIRROR_AGAIN: self._job(self._mirror_again),
             kinds.FIRE: self._fire,
+            kinds.WRITE: self._write,
         }
 
     def _job(self, work: Callable[[Claim], Result]) -> Service:

@@ -69,8 +69,9 @@ class Answer:
 
     @property
     def server_time(self) -> datetime | None:
-        """Return the `Date` header in UTC; None when missing or unreadable."""
-        return http_date(self.headers.get("date"))
+        """Return the `Date` header in UTC; None when missing, unreadable or no time of any clock."""
+        told = http_date(self.headers.get("date"))
+        return None if told is None or told.year not in _CLOCK_YEARS else told
 
     @property
     def age(self) -> int:
@@ -129,15 +130,13 @@ class Answer:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """Return an HTTP date (RFC 9110 §5.6.7) in UTC; None when missing, unreadable or no time of any clock."""
+    """Return an HTTP date (RFC 9110 §5.6.7) in UTC; None when missing or unreadable."""
     if value is None:
         return None
     try:
         parsed = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         # Which of these comes depends on the Python version and on how the header is broken.
-        return None
-    if parsed.year not in _CLOCK_YEARS:
         return None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 

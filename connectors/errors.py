@@ -12,7 +12,8 @@ ConnectorError
 │   ├── NotFound          404: absent, not visible, or a wrong base URL
 │   ├── Refused           any other 4xx, with the server's own words
 │   └── Misconfigured     our own address or header cannot be used
-└── UnexpectedAnswer      a foreign shape: redirect, HTML, not JSON, another JSON type, too large
+└── UnexpectedAnswer      a foreign shape: redirect, HTML, not JSON, another JSON type
+    └── TooLarge          more bytes than any answer to us should have
 """
 
 from typing import ClassVar
@@ -116,3 +117,9 @@ class UnexpectedAnswer(ConnectorError):
     """An answer of a foreign shape: perhaps a proxy, a login page, a wrong base URL or a changed interface."""
 
     advice = "Check the base URL, and whether a proxy answers in the server's place."
+
+
+class TooLarge(UnexpectedAnswer):
+    """More than we are ready to hold in memory; reading stopped there."""
+
+    advice = "Ask for less at once (a smaller PAGE_SIZE), and check whether a proxy answers in the server's place."

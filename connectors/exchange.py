@@ -13,7 +13,7 @@ from typing import Self
 import httpx
 
 from connectors.answer import Headers
-from connectors.errors import ConnectorError, Interrupted, Misconfigured, NotConnected, UnexpectedAnswer
+from connectors.errors import ConnectorError, Interrupted, Misconfigured, NotConnected, TooLarge, UnexpectedAnswer
 from connectors.lines import Line, Lines
 from connectors.policy import Timeouts
 from connectors.redaction import Redactor
@@ -233,10 +233,10 @@ class Exchange:
     def _body(self, response: httpx.Response, call: Call, deadline: float) -> bytes:
         body = bytearray()
         for chunk in response.iter_bytes():
-            body += chunk
-            if len(body) > self._max_body_bytes:
+            if len(body) + len(chunk) > self._max_body_bytes:
                 limit = f"the answer (HTTP {response.status_code}) is larger than {self._max_body_bytes} bytes"
-                raise UnexpectedAnswer(call.system, call.operation, limit, status=response.status_code)
+                raise TooLarge(call.system, call.operation, limit, status=response.status_code)
+            body += chunk
             if self._clock() >= deadline:
                 raise self._told(Interrupted, call, "the answer was not complete in the time allowed")
         return bytes(body)

@@ -29,6 +29,8 @@ from connectors.simulated.warehouse_words import READ_SCOPE, JsonObject
 KEY = "benchmark-key"
 # Rows are spread evenly over this much of the past, a little less than what waybill reads by default (30 days).
 REACH = timedelta(days=29)
+# A delivery changes for the last time within this long after it was created.
+LONGEST_LIFE = timedelta(days=5)
 # The newest rows are this old: older than any look-back, so that nothing but movement makes a difference.
 NEWEST = timedelta(minutes=10)
 # Orders have three deliveries on average, one in ten deliveries has no purchase order.
@@ -71,16 +73,15 @@ class MovingAccount(WarehouseServer):
 
 
 def fill(warehouse: Warehouse, rows: int, chance: random.Random) -> None:
-    """Put deliveries into the warehouse, in the order of their ids, with stamps in another order."""
+    """Put deliveries into the warehouse: ids by their creation, stamps by their last change, some days later."""
     now = datetime.now(UTC)
-    step = (REACH - NEWEST) / rows
-    places = list(range(rows))
-    chance.shuffle(places)
-    ages = dict(zip(range(rows), places, strict=True))
-    made = enumerate(deliveries(rows, chance))
+    step = (REACH - LONGEST_LIFE - NEWEST) / rows
+    ages = [REACH - index * step - LONGEST_LIFE * chance.random() for index in range(rows)]
+    made = list(deliveries(rows, chance))
     # By stamp, so that the twin's index grows at its end.
-    for index, (key, record) in sorted(made, key=lambda item: ages[item[0]]):
-        warehouse.put(key, orjson.loads(record), at=now - REACH + step * ages[index])
+    for index in sorted(range(rows), key=lambda index: ages[index], reverse=True):
+        key, record = made[index]
+        warehouse.put(key, orjson.loads(record), at=now - ages[index])
 
 
 def deliveries(rows: int, chance: random.Random) -> Iterator[tuple[int, bytes]]:

@@ -62,7 +62,7 @@ class Run:
 
     def tell(self, **more: object) -> None:
         """Write the report, with what this peer has to say besides."""
-        document = {**self._report, "peak_mb": peak_mb(), **more}
+        document = {**self._report, "whole_cpu_seconds": cpu_seconds(), "peak_mb": peak_mb(), **more}
         (Path(self.order.directory) / REPORT).write_text(json.dumps(document), encoding="utf-8")
 
 

@@ -47,6 +47,14 @@ PEERS = (
         needs="airbyte_cdk",
         is_framework=True,
     ),
+    Peer(
+        name="airbyte-cdk, window end",
+        module="airbyte_window",
+        stores="rows",
+        python=PEERS_PYTHON,
+        needs="airbyte_cdk",
+        is_framework=True,
+    ),
     Peer(name="singer-sdk", module="singer", stores="rows", python=PEERS_PYTHON, needs="singer_sdk", is_framework=True),
     Peer(
         name="dlt",

@@ -21,7 +21,10 @@ _LAST_WORDS = 600
 
 
 class PeerFailed(Exception):
-    """A peer ended without a report."""
+    """A peer ended without a report; its last words are kept."""
+
+    def __init__(self, name: str, status: int, last_words: str) -> None:
+        super().__init__(f"{name} ended with status {status}: {last_words}")
 
 
 class Account:
@@ -80,7 +83,6 @@ def run_peer(peer: Peer, order: Order) -> dict[str, Any]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **peer.environment}
     done = subprocess.run(command, cwd=order.directory, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not report.exists():
-        last = done.stderr.strip()[-_LAST_WORDS:]
-        raise PeerFailed(f"{peer.name} ended with status {done.returncode}: {last}")
+        raise PeerFailed(peer.name, done.returncode, done.stderr.strip()[-_LAST_WORDS:])
     found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     return found

@@ -9,9 +9,10 @@ from connectors.answer import Answer
 
 T = TypeVar("T")
 
-# Powers of ten: no quantity or price of goods lies outside, and arithmetic on what does would never end.
+# Powers of ten: no quantity or price of goods lies outside, and arithmetic on what does would never end. Sums of
+# floats come with some twenty digits after the point.
 LARGEST_EXPONENT = 15
-SMALLEST_EXPONENT = -15
+SMALLEST_EXPONENT = -30
 
 
 class ShapeError(ValueError):

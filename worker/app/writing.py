@@ -1,6 +1,6 @@
 """Writing at the accounts: from the settings to the service that takes intents on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from settings import Settings
 from worker.app.clients import Clients
@@ -10,7 +10,8 @@ from worker.db import Database
 from worker.runtime.closing import Closing
 from worker.tasks import Claim, Tasks
 from worker.work import Outcome
-from worker.writing.intents import Intents
+from worker.writing.intents import Asked, Intents
+from worker.writing.preview import preview
 from worker.writing.sender import Sender
 from worker.writing.service import WritingService
 from worker.writing.source_look import SourceLook
@@ -45,3 +46,7 @@ class Writing:
     def advance(self, claim: Claim, closing: Closing) -> Outcome:
         """Go on with the intent that the task names."""
         return self._service.advance(str(claim.payload["write"]), claim.attempts, closing)
+
+    def preview(self, asked: Asked) -> Mapping[str, object]:
+        """What would be sent now, or why nothing would; asks the source, sends nothing. Raises ConnectorError."""
+        return preview(self.look, asked)

@@ -30,10 +30,13 @@ class JobFailed(WaybillError):
 def wait_for(app: App, identity: str) -> dict[str, Any]:
     """Wait until the job has ended; its result. Raises JobFailed."""
     before = _row(app, identity).attempts
+    tried = False
     with ExitStack() as stack:
         alone = _is_ours_alone(app, stack)
         while not _is_over(row := _row(app, identity), before):
-            if alone:
+            # What was put off before we asked is done at once; what puts itself off while we wait knows why.
+            if alone and not (tried and _is_put_off(app, row)):
+                tried = True
                 _do_here(app, identity)
             else:
                 app.clock.sleep(_LOOK_SECONDS)
@@ -47,6 +50,11 @@ def _is_over(row: sa.Row[Any], attempts_before: int) -> bool:
     return ended or (row.state == TaskState.WAITING and row.error is not None and row.attempts > attempts_before)
 
 
+def _is_put_off(app: App, row: sa.Row[Any]) -> bool:
+    with app.database.read() as connection:
+        return bool(row.due_at > app.database.now(connection))
+
+
 def _is_ours_alone(app: App, stack: ExitStack) -> bool:
     """Whether no daemon is there to do it; where there may be one only, it is kept away until we are done."""
     if app.shares_queue:
@@ -55,6 +63,8 @@ def _is_ours_alone(app: App, stack: ExitStack) -> bool:
         stack.enter_context(state_lock(app.settings.state_dir))
     except NotReady:
         return False
+    # The lock is ours, so a command or a daemon that died over a job no longer has it.
+    app.take_over()
     return True
 
 

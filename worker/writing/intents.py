@@ -62,6 +62,11 @@ class Write:
         """Whether a request of ours may have taken effect."""
         return self.state in WRITE_IN_DOUBT
 
+    @property
+    def asked(self) -> Asked:
+        """What somebody wants."""
+        return Asked(account=self.account, action=self.action, delivery_id=self.delivery_id, wanted=self.wanted)
+
     def document(self) -> dict[str, object]:
         """As commands tell it."""
         return {

@@ -12,13 +12,12 @@ from worker.checkpoints import Checkpoint
 from worker.db import Database
 from worker.states import WriteAction, WriteState
 from worker.work import GiveUp, Later
-from worker.writing import decision
 from worker.writing.decision import Doubt, Impossible, Send, There
 from worker.writing.finishing import Close, Finishing
 from worker.writing.intents import Intents, Write
 from worker.writing.moves import Moves
 from worker.writing.sender import Sender, TooLate
-from worker.writing.source_look import Cached, SourceLook
+from worker.writing.source_look import SourceLook
 
 # Requests of one intent that may go out: what is lost three times, each a settle time apart, is no accident.
 MAX_SENDS = 3
@@ -75,7 +74,7 @@ class WritingService:
             return self._finishing.read_back(write, close)
         if write.state is WriteState.UNKNOWN and not _is_settled(write, now):
             return _wait(write)
-        decided = self._decide(write)
+        decided = self._look.decide(write.asked)
         self._checkpoint(LOOKED)
         if isinstance(decided, There):
             return self._finishing.found(write, decided.record, close)
@@ -83,20 +82,6 @@ class WritingService:
             return self._as_decided(write, decided, close)
         # That it does not show yet proves nothing before the settle time is over.
         return self._absent(write, decided, close) if _is_settled(write, now) else _wait(self._moves.unknown(write))
-
-    def _decide(self, write: Write) -> decision.Decision:
-        try:
-            return self._looked(write)
-        except Cached as cached:
-            return Doubt(str(cached))
-
-    def _looked(self, write: Write) -> decision.Decision:
-        if write.delivery_id is None:
-            return decision.create(write.wanted, self._look.by_number(write.account, str(write.wanted["number"])))
-        record = self._look.by_id(write.account, write.delivery_id)
-        if write.action is WriteAction.UPDATE:
-            return decision.update(write.wanted, write.delivery_id, record)
-        return decision.approve(write.delivery_id, record)
 
     def _absent(self, write: Write, decided: Open, close: Close) -> work.Outcome:
         """The settle time is over: what was sent took no effect, unless somebody else was here as well."""
@@ -148,7 +133,7 @@ class WritingService:
 
     def _rejected(self, kept: Write, close: Close) -> work.Outcome:
         """A no may be the second answer to a request that a gateway sent twice: it counts if nothing is there."""
-        decided = self._decide(kept)
+        decided = self._look.decide(kept.asked)
         if isinstance(decided, There):
             return self._finishing.found(kept, decided.record, close)
         return self._finishing.ended(kept, WriteState.REFUSED, kept.reason)

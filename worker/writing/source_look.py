@@ -16,8 +16,11 @@ from worker.db.tables import accounts
 from worker.reading.account_source import AccountSource
 from worker.reading.normalizer import DeliveryRecord, SetAside
 from worker.reading.recorder import Recorder, Tally, proof_of
-from worker.writing.decision import Hits
+from worker.states import WriteAction
+from worker.writing import decision
+from worker.writing.decision import Decision, Doubt, Hits
 from worker.writing.form import Document
+from worker.writing.intents import Asked
 
 
 class Cached(Exception):
@@ -31,6 +34,21 @@ class SourceLook:
     sources: Mapping[str, AccountSource] = field(repr=False)
     recorder: Recorder
     database: Database
+
+    def decide(self, asked: Asked) -> Decision:
+        """What is to be done about it, as the source stands."""
+        try:
+            return self._decided(asked)
+        except Cached as cached:
+            return Doubt(str(cached))
+
+    def _decided(self, asked: Asked) -> Decision:
+        if asked.delivery_id is None:
+            return decision.create(asked.wanted, self.by_number(asked.account, str(asked.wanted["number"])))
+        record = self.by_id(asked.account, asked.delivery_id)
+        if asked.action is WriteAction.UPDATE:
+            return decision.update(asked.wanted, asked.delivery_id, record)
+        return decision.approve(asked.delivery_id, record)
 
     def by_number(self, account: str, number: str) -> Hits:
         """Every delivery with exactly that number."""

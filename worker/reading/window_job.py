@@ -14,6 +14,7 @@ from worker.reading.account_source import AccountSource, ReadPage
 from worker.reading.accounts import Accounts
 from worker.reading.certificates import Proved
 from worker.reading.coverage import Proof
+from worker.reading.pace import Pace
 from worker.reading.recorder import Recorder, Tally, Then, nothing_else, proof_of
 from worker.reading.spans import Span, Window, instant_of
 from worker.states import CoverageState
@@ -38,6 +39,8 @@ class Job:
     alarm: bool = True
     # Why windows could not be proved.
     unproved: list[str] = field(default_factory=list)
+    # What its passes taught about how long the next ones may be.
+    pace: Pace = field(default_factory=Pace)
     # Requests that no certificate or hole accounts for yet: those of earlier tallies, and where this one began.
     _carried: int = field(default=0, init=False)
     _charged: int = field(default=0, init=False)

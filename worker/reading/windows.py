@@ -17,24 +17,18 @@ from worker.reading.certificates import (
     FilterNotUnderstood,
     Judgement,
     NotProved,
-    PageShape,
     Proved,
     judge_one_answer,
-    judge_pass,
-    page_moved,
-    page_trouble,
+    judge_parts,
 )
 from worker.reading.normalizer import INBOUND_STATUSES, PRIORITIES, STATUSES
-from worker.reading.spans import Window
+from worker.reading.pace import PASS_SLACK, Pace
+from worker.reading.spans import Window, second_of
+from worker.reading.spread import Spread, alike, misled, next_second, seen
 from worker.reading.window_job import Job, WindowDesk, query_for
+from worker.reading.window_pages import WindowPages
 
-# Pages of the longest pass: more would lose more when a row moves, fewer would cost more counting.
-MAX_PASS_PAGES = 40
-# Parts are sized to this share of one answer, since rows are not spread evenly over time.
-ROOM = 0.8
-# And to this share of the longest pass: one that turns out too long costs a single request.
-PASS_ROOM = 0.95
-# How often a pass over one second, or an answer that contradicts itself, is tried in one round.
+# How often a pass over one second is tried in one round.
 TRIES = 3
 
 # By what a second is cut that can't be cut in time: how a query is narrowed, and to which values.
@@ -49,12 +43,59 @@ _FILTERS: tuple[_Filter, ...] = (
 Steps = Generator[None, None, None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """A window to be read. Where its rows were seen to move, no pass is tried: it is cut to fit one answer."""
+    """A window to be read. Where its rows were seen to move, no pass is tried: it is cut to fit one answer.
+
+    `spread` is how its rows are thought to lie, None where nobody knows; `full` says that it was seen to hold more than
+    an answer, or than a pass should; `size` is that of a page; `before` is the piece just read, and its rows.
+    """
 
     window: Window
+    size: int
     moving: bool = False
+    spread: Spread | None = None
+    full: bool = False
+    before: tuple[Window, int] | None = None
+
+    def carved(self, pace: Pace) -> tuple["_Part", "_Part | None"]:
+        """Its first piece, of a size that suits, and the rest, if any."""
+        if self.spread is None or self.window.seconds == 1:
+            return self, None
+        wanted = pace.wanted(self.size, moving=self.moving)
+        short = self.moving or pace.pages == 1
+        slack = 1.0 if short else PASS_SLACK
+        pieces = math.ceil(self.spread.total / wanted) if self.spread.total > wanted * slack else 1
+        pieces = max(pieces, 2 if self.full else 1)
+        if pieces == 1:
+            return self, None
+        wanted = self.spread.total / pieces
+        if short and self.before is not None:
+            return self._cut(self.spread, next_second(self.spread, wanted, *self.before))
+        return self._cut(self.spread, self.spread.second_of(wanted))
+
+    def _cut(self, spread: Spread, last: int) -> tuple["_Part", "_Part"]:
+        """Cut behind a second; the second part is what is left over until the first one is counted."""
+        first = replace(self, window=Window(self.window.since, last), spread=None, full=False, before=None)
+        expected = spread.rows_until(last)
+        rest = spread.after(last, max(0.0, spread.total - expected))
+        return first, replace(self, window=rest.window, spread=rest, full=False)
+
+    def expected(self, rest: "_Part | None") -> float:
+        """How many rows its first piece was thought to hold."""
+        return (
+            0.0 if self.spread is None or rest is None or rest.spread is None else self.spread.total - rest.spread.total
+        )
+
+    def after(self, first: Window, expected: float, came: int | None) -> "_Part":
+        """What is left, now that the piece before it was counted."""
+        if self.spread is None or came is None:
+            return self
+        total = max(0.0, self.spread.total + expected - came)
+        known = replace(self, before=(first, came))
+        if misled(expected, came) and came > self.size:
+            return replace(known, spread=alike(self.window, total, first, came))
+        return replace(known, spread=self.spread.after(self.window.since - 1, total))
 
 
 class WindowReader:
@@ -62,84 +103,60 @@ class WindowReader:
 
     def __init__(self, desk: WindowDesk) -> None:
         self._desk = desk
+        self._pages = WindowPages(desk)
 
     def read(self, job: Job, window: Window) -> Steps:
         """Read the window: every second of it is certified or a hole afterwards (unless its lag grew meanwhile)."""
-        work = [_Part(window)]
+        work = [_Part(window=window, size=job.source.page_size)]
         while work:
             part = work.pop()
+            first, rest = part.carved(job.pace)
             try:
-                parts = yield from self._part(job, part)
+                came, parts = yield from self._part(job, first)
             except UnexpectedAnswer as error:
-                self._desk.hole(job, part.window, error.sentence)
-                parts = []
+                self._desk.hole(job, first.window, error.sentence)
+                came, parts = None, []
+            work.extend([] if rest is None else [rest.after(first.window, part.expected(rest), came)])
             work.extend(reversed(parts))
 
-    def _part(self, job: Job, part: _Part) -> Generator[None, None, list[_Part]]:
-        """Prove a window or give it up; or the parts that it has to be cut into."""
-        window, moving = part.window, part.moving
-        page, judged = yield from self._one_answer(job, window)
-        total = page.shape.total
-        if page.shape.full and total is not None and not moving and total <= MAX_PASS_PAGES * page.shape.size:
-            judged = yield from self._pass(job, window, total)
-            moving = True
+    def _part(self, job: Job, part: _Part) -> Generator[None, None, tuple[int | None, list[_Part]]]:
+        """Prove a window or give it up; or the parts that it has to be cut into. Also how many rows were counted."""
+        window = part.window
+        page, judged = yield from self._pages.probe(job, window)
+        total, size, moving = page.shape.total, page.shape.size, part.moving
         if isinstance(judged, Proved):
-            return []
+            job.pace.answered()
+        if (
+            page.shape.full
+            and total is not None
+            and not moving
+            and (job.pace.suits(total, size) or window.seconds == 1)
+        ):
+            judged, moving = (yield from self._pass(job, window, total)), True
+        if isinstance(judged, Proved):
+            return total, []
         if isinstance(judged, FilterNotUnderstood) or not page.shape.full:
             self._desk.hole(job, window, f"{judged.reason[0].upper()}{judged.reason[1:]}.")
-            return []
+            return total, []
         if window.seconds > 1:
-            return _cut(window, page.shape, moving=moving)
+            return total, _cut(part, page, moving=moving)
         yield from self._floor(job, window, total)
-        return []
+        return total, []
 
-    def _one_answer(self, job: Job, window: Window) -> Generator[None, None, tuple[ReadPage, Judgement]]:
-        """Ask once; again a few times only where a short answer contradicts itself."""
-        query = query_for(window)
-        for attempt in range(TRIES):
-            page = job.source.page(query, 0)
-            judged = judge_one_answer(page.shape, asked_by(query))
-            if page.shape.total is None and not page.shape.full and isinstance(judged, NotProved):
-                page, judged = yield from self._without_total(job, window, page)
-            self._desk.keep(job, window, page, "probe", judged if isinstance(judged, Proved) else None)
-            yield
-            again = isinstance(judged, NotProved) and judged.moved and not page.shape.full
-            if not again or attempt == TRIES - 1:
-                break
-        return page, judged
-
-    def _without_total(
-        self, job: Job, window: Window, page: ReadPage
-    ) -> Generator[None, None, tuple[ReadPage, Judgement]]:
-        """Without X-Total the next page must be empty. The first one is recorded last, with the certificate."""
-        query = query_for(window)
-        following = job.source.page(query, 1)
-        self._desk.keep(job, window, following, "probe")
-        yield
-        return page, judge_one_answer(page.shape, asked_by(query), following.shape)
-
-    def _pass(self, job: Job, window: Window, total: int | None) -> Generator[None, None, Judgement]:
-        """Read page after page until a short one. It ends early where a page shows that the rows moved."""
-        query = query_for(window)
-        shapes: list[PageShape] = []
-        while True:
-            page = job.source.page(query, len(shapes))
-            shapes.append(page.shape)
-            judged: Judgement | None = page_trouble(page.shape, asked_by(query))
-            if judged is None:
-                judged = page_moved(page.shape, total, shapes[0].size)
-            if judged is None and (not page.shape.full or len(shapes) > MAX_PASS_PAGES):
-                judged = judge_pass(total, shapes, asked_by(query))
-            self._desk.keep(job, window, page, "pass", judged if isinstance(judged, Proved) else None)
-            yield
-            if judged is not None:
-                return judged
+    def _pass(self, job: Job, window: Window, total: int) -> Generator[None, None, Judgement]:
+        """Read a pass, and learn from it how long the next ones may be."""
+        passed = yield from self._pages.through(job, window, total)
+        if isinstance(passed.judged, Proved):
+            job.pace.held(passed.pages)
+        else:
+            job.pace.broke(passed.pages)
+        return passed.judged
 
     def _floor(self, job: Job, window: Window, total: int | None) -> Steps:
         """A second that can't be cut in time: by filters, then passes again, then a hole."""
         if total is None:
             # Nothing can be proved, but what can be seen is taken.
-            yield from self._pass(job, window, None)
+            yield from self._pages.through(job, window, None)
             self._desk.hole(job, window, "The source sends no X-Total, and a second holds more rows than one answer.")
             return
         judged: Judgement = yield from self._by_filters(job, window, total)
@@ -151,10 +168,10 @@ class WindowReader:
             self._desk.hole(job, window, f"The rows of one second kept moving: {judged.reason}.")
 
     def _counted_pass(self, job: Job, window: Window) -> Generator[None, None, Judgement]:
-        page, judged = yield from self._one_answer(job, window)
+        page, judged = yield from self._pages.probe(job, window)
         if isinstance(judged, Proved) or page.shape.total is None:
             return judged
-        return (yield from self._pass(job, window, page.shape.total))
+        return (yield from self._pages.through(job, window, page.shape.total)).judged
 
     def _by_filters(self, job: Job, window: Window, total: int) -> Generator[None, None, Judgement]:
         """The parts by status, inbound status and priority must add up to the whole, counted before and after."""
@@ -163,7 +180,7 @@ class WindowReader:
         if found is None:
             return NotProved("a second holds more rows of one status than one answer")
         page = job.source.page(query, 0)
-        judged: Judgement = _sum_of_parts(page.shape, total, found)
+        judged = judge_parts(total, found, page.shape, asked_by(query))
         self._desk.keep(job, window, page, FILTERS, judged if isinstance(judged, Proved) else None)
         yield
         return judged
@@ -192,17 +209,10 @@ class WindowReader:
         return found
 
 
-def _sum_of_parts(whole: PageShape, total_before: int, found: set[str]) -> Judgement:
-    if whole.age > 0:
-        return NotProved("the answer came from a cache")
-    if whole.total != total_before or len(found) != total_before:
-        reason = f"the parts hold {len(found)} records of {total_before}, counted again as {whole.total}"
-        return NotProved(reason, moved=True)
-    return Proved(FILTERS, total_before)
-
-
-def _cut(window: Window, shape: PageShape, *, moving: bool) -> list[_Part]:
-    """Parts sized from X-Total to fit one answer where rows move, else the longest pass. Halves where it is missing."""
-    fits = shape.size * (ROOM if moving else PASS_ROOM * MAX_PASS_PAGES)
-    count = 2 if shape.total is None else max(2, math.ceil(shape.total / max(1.0, fits)))
-    return [_Part(piece, moving) for piece in window.parts(count)]
+def _cut(part: _Part, page: ReadPage, *, moving: bool) -> list[_Part]:
+    """What is to be cut, with what its first page told of it. Halves where nothing was counted."""
+    if page.shape.total is None:
+        return [replace(part, window=half, spread=None, moving=moving) for half in part.window.parts(2)]
+    stamps = [second_of(record.stamp) for record in page.records if record.stamp is not None]
+    spread = seen(part.window, page.shape.total, stamps)
+    return [replace(part, size=page.shape.size, spread=spread, moving=moving, full=True)]

@@ -98,9 +98,12 @@ def linking_values(order_id: str, references: Sequence[str | None], link_by: Lin
     return frozenset({order_id})
 
 
-def orders_of(connection: sa.Connection, values: Collection[str], link_by: LinkBy) -> tuple[OrderKey, ...]:
-    """The orders with a delivery that carries one of the values."""
-    keys = (found.order for found in names_by_value(connection, values, link_by))
+def orders_about(
+    connection: sa.Connection, order_id: str, references: Sequence[str | None], link_by: LinkBy
+) -> tuple[OrderKey, ...]:
+    """The orders with a delivery of this customer order, by its id or by a reference that it has or had."""
+    named = names_by_value(connection, linking_values(order_id, references, link_by), link_by)
+    keys = (found.order for found in named)
     return tuple(dict.fromkeys(key for key in keys if key is not None))
 
 

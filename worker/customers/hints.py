@@ -1,0 +1,51 @@
+"""Hints of barmate's webhooks: an order to be read by its id soon. Nothing else of a call is believed or kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.db.tables import customer_hints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """What a webhook told: the customer order it is about, its type, and the key that all its repeats carry."""
+
+    idempotency_key: str
+    order_id: str
+    type: str
+
+
+def add(connection: sa.Connection, host: str, hint: Hint, now: datetime) -> bool:
+    """Keep a hint durably with the caller's transaction; False where it was kept before."""
+    values = {
+        "host": host,
+        "idempotency_key": hint.idempotency_key,
+        "order_id": hint.order_id,
+        "type": hint.type,
+        "received_at": now,
+    }
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(customer_hints).values(values))
+    except sa.exc.IntegrityError:
+        return False
+    return True
+
+
+def close(connection: sa.Connection, host: str, order_id: str, *, received_by: datetime, now: datetime) -> None:
+    """The order was read: what was received by then is done, and what came later wants another reading."""
+    statement = sa.update(customer_hints).where(
+        customer_hints.c.host == host,
+        customer_hints.c.order_id == order_id,
+        customer_hints.c.done_at.is_(None),
+        customer_hints.c.received_at <= received_by,
+    )
+    connection.execute(statement.values(done_at=now))
+
+
+def waiting(connection: sa.Connection, host: str) -> int:
+    """How many hints wait for their order to be read."""
+    statement = sa.select(sa.func.count()).where(customer_hints.c.host == host, customer_hints.c.done_at.is_(None))
+    return connection.execute(statement).scalar_one()

@@ -1,0 +1,82 @@
+"""Reading customer orders by their id: those that are due, one after another, and those that somebody waits for."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from worker.clock import Clock
+from worker.customers.queue import next_due
+from worker.customers.recording import NotedOrder, OrderRecorder
+from worker.customers.source import BarmateSource
+from worker.db import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RereadReport:
+    """What a run did; `done` says that nothing more is due."""
+
+    requests: int = 0
+    news: int = 0
+    done: bool = True
+
+
+class Reader:
+    """Reads single orders of one account, each with one request."""
+
+    def __init__(self, *, source: BarmateSource, recorder: OrderRecorder, database: Database) -> None:
+        self._source = source
+        self._recorder = recorder
+        self._database = database
+
+    def read(self, order_id: str) -> NotedOrder:
+        """Read one order and take it as it stands. Raises ConnectorError."""
+        with self._database.read() as connection:
+            asked_at = self._database.now(connection)
+        return self._recorder.note(order_id, self._source.client.order(order_id), asked_at=asked_at)
+
+    def read_all(self, ids: Iterable[str]) -> int:
+        """Read these; how many requests that took. Raises ConnectorError."""
+        wanted = sorted(set(ids))
+        for order_id in wanted:
+            self.read(order_id)
+        return len(wanted)
+
+
+class Rereading:
+    """Reads what is due; runs of one object follow each other."""
+
+    def __init__(
+        self,
+        *,
+        source: BarmateSource,
+        reader: Reader,
+        database: Database,
+        clock: Clock,
+        unread_seconds: float,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._source = source
+        self._reader = reader
+        self._database = database
+        self._clock = clock
+        self._unread_seconds = unread_seconds
+        self._stopping = stopping
+        self._turn = 0
+
+    def run(self, seconds: float) -> RereadReport:
+        """Read what is due for about that long. Raises ConnectorError; what was read until then is kept."""
+        until = self._clock.monotonic() + seconds
+        requests = news = 0
+        while not self._stopping() and self._clock.monotonic() < until:
+            order_id = self._next()
+            if order_id is None:
+                return RereadReport(requests=requests, news=news)
+            requests += 1
+            news += self._reader.read(order_id).event is not None
+        return RereadReport(requests=requests, news=news, done=False)
+
+    def _next(self) -> str | None:
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            due = next_due(connection, self._source.host, turn=self._turn, now=now, unread_seconds=self._unread_seconds)
+        self._turn += 1
+        return None if due is None else due.order_id

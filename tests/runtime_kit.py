@@ -161,15 +161,15 @@ class Bench:
         clock: Clock | None = None,
         checkpoint: Checkpoint = nothing,
         seconds: float = 2.0,
-        also: Sequence[str] = (),
+        secrets: Sequence[str] = (SECRET,),
     ) -> Mirror:
-        """A mirror to a receiver; `also` are secrets that it signs with as well."""
+        """A mirror to a receiver."""
         client = HttpClient(system="webhook", base_url=url, headers={}, turns=Unmetered(), random=random.Random(1))  # noqa: S311 - jitter
         self._clients.append(client)
         chosen = SystemClock() if clock is None else clock
         return Mirror(
             database=self.database,
-            target=WebhookTarget(client, secrets=[SECRET, *also], seconds=seconds),
+            target=WebhookTarget(client, secrets=secrets, seconds=seconds),
             pace=Pace(most=PLACES.quick, monotonic=chosen.monotonic),
             clock=chosen,
             random=Random(1),  # noqa: S311 - jitter
@@ -208,6 +208,15 @@ class Listening:
 
     state: Receiver
     url: str
+    server: ReceiverServer
+
+    def meets_faults(self, subject: str) -> bool:
+        """Whether its faults are for this subject."""
+        return self.server.meets_faults(subject)
+
+    def stop(self) -> None:
+        """End whatever hangs."""
+        self.server.stop()
 
     @property
     def taken(self) -> list[tuple[str, int]]:
@@ -227,7 +236,7 @@ def receiver(**switches: float) -> Iterator[Listening]:
     state = Receiver(secret=SECRET, clock=ReceiverClock(), panel=Panel(ReceiverSwitches()))
     state.panel.change(dict(switches))
     with ReceiverServer(state, chance=random.Random(1)) as server:  # noqa: S311 - faults by seed
-        yield Listening(state, server.url)
+        yield Listening(state, server.url, server)
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

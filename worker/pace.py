@@ -9,10 +9,14 @@ from collections.abc import Callable
 
 # Messages out at once at the start of a process, before the receiver has answered anything.
 _FIRST = 4
-# Answers in a row that it is too much, until the receiver as a whole is left alone: one alone may be about its subject.
-_ROW = 3
+# Answers in a row that it is too much, until the receiver as a whole is left alone. A few may be about their subjects:
+# where a fifth of them are refused, ten in a row are one chance in ten million.
+REFUSALS = 10
 # Seconds to leave a receiver alone that says that it is too much and not for how long.
 UNNAMED_SECONDS = 5.0
+# Seconds after which one message asks again, however long the receiver wished: each event that was refused waits for as
+# long as it was told, but others may be welcome.
+LONGEST_SECONDS = 300.0
 
 
 class Pace:
@@ -48,8 +52,8 @@ class Pace:
         with self._lock:
             self._row += 1
             self._allowed = 1
-            if self._row >= _ROW:
-                self._leave_alone(UNNAMED_SECONDS if seconds is None else seconds)
+            if self._row >= REFUSALS:
+                self._leave_alone(UNNAMED_SECONDS if seconds is None else min(seconds, LONGEST_SECONDS))
 
     def leave_alone(self, seconds: float) -> None:
         """Send nothing for so long."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from worker.db.tables import switches
 
@@ -30,9 +31,15 @@ def read(connection: sa.Connection, name: str) -> Switch | None:
 def turn(connection: sa.Connection, name: str, *, on: bool, reason: str, now: datetime) -> None:
     """Set the switch; a reason a person understands goes with it."""
     values = {"on": on, "reason": reason, "changed_at": now}
-    changed = connection.execute(sa.update(switches).where(switches.c.name == name).values(**values))
-    if changed.rowcount == 0:
-        connection.execute(sa.insert(switches).values(name=name, **values))
+    change = sa.update(switches).where(switches.c.name == name).values(**values)
+    if connection.execute(change).rowcount:
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(switches).values(name=name, **values))
+    except IntegrityError:
+        # Somebody else was the first to touch it, in this very moment.
+        connection.execute(change)
 
 
 def webhook_is_on(connection: sa.Connection) -> bool:

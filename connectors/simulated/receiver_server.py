@@ -60,15 +60,13 @@ class ReceiverServer(LocalServer):
             return json_reply(HTTPStatus.NOT_FOUND, {"message": "Not found"})
         if request.method != "POST":
             return json_reply(HTTPStatus.METHOD_NOT_ALLOWED, {"message": "Method not allowed"})
-        fault = self._fault() if self._meets_faults(request) else None
+        fault = self._fault() if self.meets_faults(subject_of(request.body)) else None
         self.receiver.count("taken" if fault is None else fault)
         return self._take(request) if fault is None else self._acts[fault](request)
 
-    def _meets_faults(self, request: Request) -> bool:
+    def meets_faults(self, subject: str | None) -> bool:
+        """Whether messages about this subject meet the faults that are switched on."""
         share = self.receiver.panel.now.subjects
-        if share >= 1.0:
-            return True
-        subject = subject_of(request.body)
         return zlib.crc32(("" if subject is None else subject).encode()) % _SHARES < share * _SHARES
 
     def _fault(self) -> str | None:

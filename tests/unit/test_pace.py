@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.pace import UNNAMED_SECONDS, Pace
+from worker.pace import LONGEST_SECONDS, REFUSALS, UNNAMED_SECONDS, Pace
 
 
 class Watch:
@@ -28,6 +28,14 @@ def pace(watch: Watch) -> Pace:
     return Pace(most=40, monotonic=watch)
 
 
+def _refused(pace: Pace, *wishes: float | None) -> None:
+    """Refuse until the receiver is about to be left alone, and go on with these wishes."""
+    for _ in range(REFUSALS - 1):
+        pace.too_much(1.0)
+    for wish in wishes:
+        pace.too_much(wish)
+
+
 def test_good_answers_double_what_may_be_out(pace: Pace) -> None:
     """A few at first, then as many as there may be."""
     allowed = []
@@ -46,20 +54,31 @@ def test_one_refusal_lets_them_go_one_by_one_and_pauses_nobody(pace: Pace) -> No
 
 
 def test_refusals_in_a_row_leave_the_receiver_alone_for_as_long_as_it_asks(pace: Pace, watch: Watch) -> None:
-    """The longest wish counts; afterwards they go one by one."""
-    for wish in (30.0, 60.0, 20.0, 50.0):
+    """The longest wish counts; afterwards they go one by one, and one more refusal is enough."""
+    _refused(pace)
+    for wish in (30.0, 60.0, 20.0):
         pace.too_much(wish)
     paused = pace.pause
-    watch.seconds += 50.0
+    watch.seconds += 60.0
+    afterwards = (pace.pause, pace.allowed)
+    pace.too_much(40.0)
 
-    assert paused == 50.0
-    assert (pace.pause, pace.allowed) == (0.0, 1)
+    assert paused == 60.0
+    assert afterwards == (0.0, 1)
+    assert pace.pause == 40.0
+
+
+def test_a_receiver_that_asks_for_hours_is_asked_again_after_minutes(pace: Pace) -> None:
+    """By one event, which may be welcome; those that were refused wait for as long as they were told."""
+    _refused(pace, 3600.0)
+
+    assert pace.pause == LONGEST_SECONDS
 
 
 def test_a_good_answer_between_refusals_pauses_nobody(pace: Pace) -> None:
     """Some subjects are refused, the receiver as a whole is not."""
     for _ in range(10):
-        pace.too_much(60.0)
+        _refused(pace)
         pace.went_well()
 
     assert pace.pause == 0.0
@@ -67,8 +86,7 @@ def test_a_good_answer_between_refusals_pauses_nobody(pace: Pace) -> None:
 
 def test_a_receiver_that_names_no_time_is_left_alone_for_a_little(pace: Pace) -> None:
     """429 without Retry-After."""
-    for _ in range(3):
-        pace.too_much(None)
+    _refused(pace, None)
 
     assert pace.pause == UNNAMED_SECONDS
 

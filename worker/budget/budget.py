@@ -42,10 +42,14 @@ _FAULT = 500
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """A thread that waits; `since` by the monotonic clock."""
+    """A thread that waits; `since` by the monotonic clock, `moment` the same by the database's, once it was asked.
+
+    Said once and for all: two processes that compare it must come to the same end.
+    """
 
     lane: Lane
     since: float
+    moment: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -180,7 +184,7 @@ class Budget:
         if self._next - now > _NO_WAIT:
             self._be_seen(caller, now)
             return None, min(self._next - now, _NAP_SECONDS)
-        if first(self._waiting(now, _EPOCH), self._last) != self._as_waiting(caller, now, _EPOCH):
+        if first(map(self._by_our_clock, self._callers), self._last) != self._by_our_clock(caller):
             return None, self._short_look()
         if self._numbers is not None and now < self._numbers.until:
             return self._from_block(self._numbers, caller, now), 0.0
@@ -205,9 +209,8 @@ class Budget:
         if wait > _NO_WAIT:
             self._next = asked + wait
             return None, self._stand_in_line(connection, row, now, wait)
-        ours = self._waiting(asked, now)
-        chosen = first([*ours, *others], row.last_lane)
-        if chosen != self._as_waiting(caller, asked, now):
+        ours = [self._as_waiting(one, now) for one in self._callers]
+        if first([*ours, *others], row.last_lane) != self._as_waiting(caller, now):
             return None, self._stand_in_line(connection, row, now, self._short_look())
         return self._give(connection, row, now, caller), 0.0
 
@@ -228,7 +231,9 @@ class Budget:
         )
         self._rows.save(connection, row, now)
         if self._announced:
-            self._announce(connection, now, [one for one in self._callers if one is not caller], interval)
+            # Whoever waits here is served from the numbers that were taken together.
+            left = [one for one in self._callers if one is not caller] if count == 1 else []
+            self._announce(connection, now, left, interval)
         self._numbers = _Numbers(turn + 1, row.turn, interval, began + until.total_seconds()) if count > 1 else None
         self._next, self._last = began + interval, caller.lane
         return turn
@@ -263,20 +268,22 @@ class Budget:
     def _announce(self, connection: sa.Connection, now: datetime, callers: list[_Caller], wait: float) -> datetime:
         began = self._clock.monotonic()
         until = now + timedelta(seconds=wait + _GRACE_SECONDS)
-        waiting = [self._as_waiting(one, began, now) for one in callers]
+        waiting = [self._as_waiting(one, now) for one in callers]
         self._rows.announce(connection, waiting, until, now, self._me)
         self._announced, self._announced_until = frozenset(one.lane for one in callers), began + wait
         return until
 
-    def _waiting(self, now: float, moment: datetime) -> list[Waiting]:
-        return [self._as_waiting(one, now, moment) for one in self._callers]
+    def _by_our_clock(self, caller: _Caller) -> Waiting:
+        return Waiting(caller.lane, _EPOCH + timedelta(seconds=caller.since), self._me)
 
-    def _as_waiting(self, caller: _Caller, now: float, moment: datetime) -> Waiting:
-        return Waiting(caller.lane, moment - timedelta(seconds=now - caller.since), self._me)
+    def _as_waiting(self, caller: _Caller, now: datetime) -> Waiting:
+        if caller.moment is None:
+            caller.moment = now - timedelta(seconds=self._clock.monotonic() - caller.since)
+        return Waiting(caller.lane, caller.moment, self._me)
 
     def _short_look(self) -> float:
         return min(_LONGEST_LOOK, max(_SHORTEST_LOOK, self._interval / 4))
 
 
-# Callers of one process are compared with each other only, by how long they wait: any moment will do.
+# The monotonic clock's callers are compared with each other only: any moment will do.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

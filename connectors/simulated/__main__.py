@@ -33,6 +33,9 @@ def parser() -> argparse.ArgumentParser:
     told.add_argument("--deliveries", type=int, default=200, metavar="N", help="deliveries (default: 200)")
     told.add_argument("--orders", type=int, default=40, metavar="N", help="orders (default: 40)")
     told.add_argument("--linked-share", type=float, default=0.7, metavar="SHARE", help="linked orders (default: 0.7)")
+    told.add_argument(
+        "--customer-orders", type=int, default=200, metavar="N", help="at barmate, at most (default: 200)"
+    )
     told.add_argument("--story-seconds", type=float, default=60.0, metavar="S", help="length (default: 60)")
     told.add_argument("--hold", action="store_true", help="do not begin the story before POST /start")
     told.add_argument("--faults", default="none", metavar="A,B|none|all", help="faults by name (default: none)")
@@ -56,6 +59,7 @@ def options_of(given: argparse.Namespace) -> Options:
             linked_share=given.linked_share,
             seconds=given.story_seconds,
         ),
+        customer_orders=given.customer_orders,
         faults=fault_catalogue.chosen(given.faults),
         ports=Ports(
             warehouse=given.warehouse_port,

@@ -7,7 +7,6 @@ There is no signature: the receiver knows a header of its own choice, or basic c
 from __future__ import annotations
 
 import base64
-import heapq
 import http.client
 import random
 import threading
@@ -63,7 +62,7 @@ class _Waiting:
     """An event to be sent when the clock shows ``due``; equal ones in the order of ``turn``."""
 
     due: float
-    turn: float
+    turn: int
     key: str = field(compare=False)
     type: str = field(compare=False)
     data: JsonObject = field(compare=False)
@@ -156,9 +155,13 @@ class Hooks:
             self._send(due, target)
 
     def _take_due(self) -> _Waiting | None:
-        if self._target is None or not self._waiting or self._waiting[0].due > self._now():
+        now = self._now()
+        due = [waiting for waiting in self._waiting if waiting.due <= now]
+        if self._target is None or not due:
             return None
-        return heapq.heappop(self._waiting)
+        chosen = self._chance.choice(due) if self._barmate.panel.now.hooks_shuffled else min(due)
+        self._waiting.remove(chosen)
+        return chosen
 
     def _send(self, waiting: _Waiting, target: Target) -> None:
         switches = self._barmate.panel.now
@@ -173,12 +176,12 @@ class Hooks:
                 self._wait(again)
 
     def _wait(self, waiting: _Waiting) -> None:
-        heapq.heappush(self._waiting, waiting)
+        self._waiting.append(waiting)
         self._condition.notify_all()
 
-    def _next_turn(self) -> float:
+    def _next_turn(self) -> int:
         self._turn += 1
-        return self._chance.random() if self._barmate.panel.now.hooks_shuffled else float(self._turn)
+        return self._turn
 
     def _now(self) -> float:
         return self._barmate.clock.now().timestamp()

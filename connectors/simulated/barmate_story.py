@@ -5,9 +5,10 @@ A customer order of a story has as its id the external number of the delivery th
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -48,19 +49,21 @@ class CustomerStep:
     record: JsonObject | None = None
 
 
-def customer_steps(steps: Iterable[Step], chance: random.Random) -> tuple[CustomerStep, ...]:
-    """Return what customers do about the deliveries of a story that have an external number."""
-    told = tuple(steps)
-    ends = {step.key: step for step in told if step.kind is Kind.MOVE and step.status in _ENDS}
-    made: list[CustomerStep] = []
-    for step in told:
-        number = (step.record or {}).get("numberExternal") if step.kind is Kind.CREATE else None
-        if isinstance(number, str):
-            made += _of_one(number, step, ends.get(step.key), chance)
+def customer_steps(steps: Sequence[Step], chance: random.Random, *, most: int) -> tuple[CustomerStep, ...]:
+    """Return what customers do about the first ``most`` deliveries of a story that have an external number."""
+    begun = list(itertools.islice(filter(_is_asked_for, steps), most))
+    keys = {step.key for step in begun}
+    ends = {step.key: step for step in steps if step.key in keys and step.status in _ENDS}
+    made = [deed for step in begun for deed in _of_one(step, ends.get(step.key), chance)]
     return tuple(sorted(made, key=lambda step: step.offset))
 
 
-def _of_one(number: str, begin: Step, end: Step | None, chance: random.Random) -> list[CustomerStep]:
+def _is_asked_for(step: Step) -> bool:
+    return step.kind is Kind.CREATE and isinstance((step.record or {}).get("numberExternal"), str)
+
+
+def _of_one(begin: Step, end: Step | None, chance: random.Random) -> list[CustomerStep]:
+    number = (begin.record or {})["numberExternal"]
     record = {"id": number, **made_up(chance)}
     steps = [CustomerStep(offset=begin.offset - AHEAD_SECONDS, key=number, deed=Deed.ASK, record=record)]
     fate = chance.random()

@@ -55,6 +55,8 @@ class Options:
     """What to build: a story, the faults, where to listen, and switches that overrule the faults'."""
 
     plan: StoryPlan = field(default_factory=StoryPlan)
+    # Customer orders: enough for every course they can take; a story of a million deliveries must not drown in them.
+    customer_orders: int = 200
     faults: tuple[fault_catalogue.Fault, ...] = ()
     ports: Ports = field(default_factory=Ports)
     warehouse: WarehouseSwitches = field(default_factory=WarehouseSwitches)
@@ -76,7 +78,7 @@ class Systems:
         self.receiver_server = self._receiver()
         self.barmate_server = self._barmate()
         self.player = Player(self.story, self.warehouse_server.warehouse, self.clock)
-        deeds = customer_steps(self.story.steps, self._chance("customers"))
+        deeds = customer_steps(self.story.steps, self._chance("customers"), most=options.customer_orders)
         self.customers = Customers(deeds, self.barmate_server.barmate, self.clock)
 
     def start(self, *, play: bool = True) -> dict[str, Any]:

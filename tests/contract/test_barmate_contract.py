@@ -183,7 +183,7 @@ def test_the_connector_reads_the_printed_example() -> None:
     assert (order.customer.id, order.customer.company) == ("12345", "Mein Club AG")
     assert (order.request.company, order.request.customer_id, order.cancelled_at) == (None, None, None)
     assert order.items is not None
-    assert (order.items[0].count, order.items[0].vessel_count, order.items[0].price_cents) == (2, 12, 750)
+    assert [order.items[0].count, order.items[0].vessel_count, order.items[0].price_cents] == [2, 12, 750]
     assert order.items[0].vessel is not None
     assert (order.items[0].vessel.size, order.items[0].vessel.unit) == (Decimal(7), "dl")
     assert order.responses[0].reference == "delivery-123"

@@ -44,12 +44,13 @@ def test_a_wrong_fault_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> N
 def test_options_come_from_the_command_line() -> None:
     """Every option reaches what is built."""
     line = "--seed 4 --deliveries 9 --orders 3 --story-seconds 2.5 --requests-per-second 50 --faults bad-records"
+    line += " --customer-orders 7 --barmate-port 4712"
     options = command.options_of(command.parser().parse_args([*line.split(), "--control-port", "4711"]))
 
     assert (options.plan.seed, options.plan.deliveries, options.plan.orders) == (4, 9, 3)
     assert (options.plan.seconds, options.warehouse.requests_per_second) == (2.5, 50.0)
     assert options.faults[0].name == "bad-records"
-    assert options.ports.control == 4711
+    assert (options.ports.control, options.ports.barmate, options.customer_orders) == (4711, 4712, 7)
 
 
 def test_serving_ends_when_told(capsys: pytest.CaptureFixture[str]) -> None:

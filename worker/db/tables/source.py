@@ -20,6 +20,8 @@ accounts = sa.Table(
     sa.Column("skew_seconds", sa.Float),
     sa.Column("guard_read_at", Instant),
     sa.Column("swept_at", Instant),
+    # What the last sweep found that polling had not seen; it outlives the job's own row.
+    sa.Column("sweep_report", sa.JSON),
     sa.Column("stopped_reason", sa.Text),
     # Why the last poll failed, and since when polls have; none while it is read.
     sa.Column("trouble", sa.Text),

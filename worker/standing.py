@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from worker.events import OrderKey
 from worker.states import OrderState
@@ -54,6 +55,26 @@ class Link:
     issuance: str | None
     batches: tuple[str, ...]
     note: str | None
+
+
+class GateKind(StrEnum):
+    """What a customer order means for the order whose delivery names it."""
+
+    BLOCKS = "blocks"  # a person has to look: cancelled, rejected, a return, not found, ambiguous, unknown
+    WAITS = "waits"  # it is fine, and its receipt is awaited
+    UNREAD = "unread"  # barmate is to be asked by its id
+    PENDING = "pending"  # the list is still being read; what is not found yet may be in it
+    OPEN = "open"  # nothing stands against it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A delivery's customer order as completion goes by it (DESIGN §5); `reason` is a sentence for a person."""
+
+    delivery_id: int
+    customer_order_id: str | None
+    kind: GateKind
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

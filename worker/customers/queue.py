@@ -5,10 +5,11 @@ old final orders nobody has read yet, and one to the longest unread one whatever
 history nor a flood of hints keeps the others waiting.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -41,21 +42,33 @@ class Due:
     reason: Reason
 
 
-def next_due(connection: sa.Connection, host: str, *, turn: int, now: datetime, unread_seconds: float) -> Due | None:
+def next_due(
+    connection: sa.Connection,
+    host: str,
+    *,
+    turn: int,
+    now: datetime,
+    unread_seconds: float,
+    except_for: Collection[str] = (),
+) -> Due | None:
     """The order to be read at this turn of the queue; None where nothing is due.
 
     An open order is due again `unread_seconds` after it was read.
     """
     before = now - timedelta(seconds=unread_seconds)
     for reason in _order_of(turn):
-        order_id = connection.execute(_STATEMENTS[reason](host, before)).scalar()
+        statement = _STATEMENTS[reason](host, before)
+        if except_for:
+            statement = statement.where(statement.selected_columns[0].not_in(sorted(except_for)))
+        order_id = connection.execute(statement).scalars().first()
         if order_id is not None:
             return Due(order_id=order_id, reason=reason)
     return None
 
 
-def left(connection: sa.Connection, host: str, *, asked_by: datetime) -> int:
+def left(connection: sa.Connection, host: str, *, asked_by: datetime, except_for: Collection[str] = ()) -> int:
     """How many readings are owed since `asked_by` or before: hints, wishes, and orders never read."""
+    others = sorted(except_for)
     hinted = sa.select(sa.func.count()).where(
         customer_hints.c.host == host, customer_hints.c.done_at.is_(None), customer_hints.c.received_at <= asked_by
     )
@@ -63,14 +76,19 @@ def left(connection: sa.Connection, host: str, *, asked_by: datetime) -> int:
     unread = sa.select(sa.func.count()).where(
         customer_orders.c.host == host, customer_orders.c.read_at.is_(None), customer_orders.c.wanted_at.is_(None)
     )
-    return sum(connection.execute(statement).scalar_one() for statement in (hinted, wanted, unread))
+    owed = (
+        hinted.where(customer_hints.c.order_id.not_in(others)),
+        wanted.where(customer_orders.c.id.not_in(others)),
+        unread.where(customer_orders.c.id.not_in(others)),
+    )
+    return sum(connection.execute(statement).scalar_one() for statement in owed)
 
 
 def _order_of(turn: int) -> Sequence[Reason]:
     return {ROUND - 1: _HISTORY, ROUND - 2: _LONGEST_UNREAD}.get(turn % ROUND, _USUAL)
 
 
-def _hinted(host: str, _before: datetime) -> sa.Select[tuple[str]]:
+def _hinted(host: str, _before: datetime) -> sa.Select[Any]:
     return (
         sa.select(customer_hints.c.order_id)
         .where(customer_hints.c.host == host, customer_hints.c.done_at.is_(None))
@@ -79,7 +97,7 @@ def _hinted(host: str, _before: datetime) -> sa.Select[tuple[str]]:
     )
 
 
-def _wanted(host: str, _before: datetime) -> sa.Select[tuple[str]]:
+def _wanted(host: str, _before: datetime) -> sa.Select[Any]:
     return (
         sa.select(customer_orders.c.id)
         .where(customer_orders.c.host == host, customer_orders.c.wanted_at.is_not(None))
@@ -88,7 +106,7 @@ def _wanted(host: str, _before: datetime) -> sa.Select[tuple[str]]:
     )
 
 
-def _open(host: str, before: datetime) -> sa.Select[tuple[str]]:
+def _open(host: str, before: datetime) -> sa.Select[Any]:
     """An order that is no longer visible waits for the list to show it again."""
     return (
         sa.select(customer_orders.c.id)
@@ -103,7 +121,7 @@ def _open(host: str, before: datetime) -> sa.Select[tuple[str]]:
     )
 
 
-def _history(host: str, _before: datetime) -> sa.Select[tuple[str]]:
+def _history(host: str, _before: datetime) -> sa.Select[Any]:
     return (
         sa.select(customer_orders.c.id)
         .where(customer_orders.c.host == host, customer_orders.c.read_at.is_(None))
@@ -112,7 +130,7 @@ def _history(host: str, _before: datetime) -> sa.Select[tuple[str]]:
     )
 
 
-_STATEMENTS: Mapping[Reason, Callable[[str, datetime], sa.Select[tuple[str]]]] = {
+_STATEMENTS: Mapping[Reason, Callable[[str, datetime], sa.Select[Any]]] = {
     Reason.HINT: _hinted,
     Reason.WANTED: _wanted,
     Reason.OPEN: _open,

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from connectors.errors import ConnectorError
 from worker.clock import Clock
 from worker.customers.queue import next_due
 from worker.customers.recording import NotedOrder, OrderRecorder
 from worker.customers.source import BarmateSource
 from worker.db import Database
+
+# An order whose reading failed is passed over for this long, in seconds: one that always fails stops nobody.
+SET_BACK_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,15 @@ class Rereading:
         self._unread_seconds = unread_seconds
         self._stopping = stopping
         self._turn = 0
+        # Orders whose reading failed, and until when the others go first; by the clock that only grows.
+        self._set_back: dict[str, float] = {}
+
+    @property
+    def set_back(self) -> frozenset[str]:
+        """Orders whose last reading failed: they are tried again, and keep no other waiting."""
+        now = self._clock.monotonic()
+        self._set_back = {order_id: until for order_id, until in self._set_back.items() if until > now}
+        return frozenset(self._set_back)
 
     def run(self, seconds: float) -> RereadReport:
         """Read what is due for about that long. Raises ConnectorError; what was read until then is kept."""
@@ -71,8 +84,15 @@ class Rereading:
             if order_id is None:
                 return RereadReport(requests=requests, news=news)
             requests += 1
-            news += self._reader.read(order_id).event is not None
+            news += self._read(order_id)
         return RereadReport(requests=requests, news=news, done=False)
+
+    def _read(self, order_id: str) -> bool:
+        try:
+            return self._reader.read(order_id).event is not None
+        except ConnectorError:
+            self._set_back[order_id] = self._clock.monotonic() + SET_BACK_SECONDS
+            raise
 
     def _next(self) -> str | None:
         with self._database.read() as connection:

@@ -60,6 +60,11 @@ def fingerprint_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
+def source_budget(fingerprint: str) -> str:
+    """The name of the budget of the key with that fingerprint: one for a key, whoever uses it."""
+    return f"logistic.cloud {fingerprint}"
+
+
 class Accounts:
     """The rows of `accounts` and the events about them."""
 

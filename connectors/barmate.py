@@ -19,7 +19,7 @@ from connectors.client import HttpClient
 from connectors.errors import ConnectorError, UnexpectedAnswer
 from connectors.exact import exact_json
 from connectors.remedies import remedied
-from connectors.shape import Fields, shaped
+from connectors.shape import Fields, ShapeError, shaped
 from connectors.verdict import NOT_FOUND
 
 # Pages one reading may ask for: far more than any supplier has; beyond that the cursors lead nowhere.
@@ -178,6 +178,9 @@ def _cursor(fields: Fields) -> str | None:
     if not fields.has("cursor"):
         return None
     cursor = fields.opaque_or_blank("cursor")
+    if not cursor.isprintable():
+        message = "the field cursor has characters that cannot be asked for"
+        raise ShapeError(message)
     return None if cursor == "" else cursor
 
 

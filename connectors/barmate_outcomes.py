@@ -28,7 +28,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """barmate said no and why; after a good reading this means that the state moved on: read again, decide anew."""
+    """barmate said no and why: read again, decide anew.
+
+    After a good reading the state moved on: by the customer, or by this very response where a gateway sent it twice.
+    """
 
     status: int
     sentence: str

@@ -7,6 +7,7 @@ another shape is None and stops nobody.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from connectors.exact import storable
 from connectors.redaction import MASK
 
 # The fields whose whole content is about people; an item's `name` is a product's, so `name` alone is not among them.
@@ -123,4 +124,4 @@ def _list(record: Mapping[str, object], name: str) -> list[object]:
 
 def _text(record: Mapping[str, object], name: str) -> str | None:
     found = record.get(name)
-    return found if isinstance(found, str) else None
+    return storable(found) if isinstance(found, str) else None

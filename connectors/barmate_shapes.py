@@ -20,7 +20,7 @@ from connectors.barmate_records import (
     Unreadable,
     Vessel,
 )
-from connectors.exact import json_text
+from connectors.exact import is_storable, json_text
 from connectors.shape import Fields, ShapeError, T
 
 _ORDER_BY = frozenset({"vessel", "kg"})
@@ -44,18 +44,35 @@ def _set_aside(value: object, reason: str) -> Unreadable:
 
 def _id_or_none(value: object) -> str | None:
     try:
-        return Fields(value).opaque("id")
+        return _id(Fields(value))
     except ShapeError:
         return None
 
 
+def _id(fields: Fields) -> str:
+    found = fields.opaque("id")
+    if not found.isprintable():
+        message = "the field id should be an identifier and has characters that cannot be asked for"
+        raise ShapeError(message)
+    return found
+
+
+def _check_texts(value: object) -> None:
+    record = value if isinstance(value, dict) else {}
+    for name, inner in record.items():
+        if not is_storable(without_people({name: inner})):
+            message = f"the field {name!a} has characters that are no text"
+            raise ShapeError(message)
+
+
 def _order(fields: Fields, value: object) -> CustomerOrder:
+    _check_texts(value)
     request = fields.child("request")
     type_, status = fields.text("type"), fields.text("status")
     items = tuple(map(_item, request.children("items"))) if request.has("items") else None
     responses = tuple(map(_response, _children(fields, "responses")))
     return CustomerOrder(
-        id=fields.opaque("id"),
+        id=_id(fields),
         type=type_,
         status=status,
         customer=_customer(fields),

@@ -25,8 +25,19 @@ def exact_json(answer: Answer) -> object:
 
 
 def json_text(value: object) -> str:
-    """Return what `exact_json` read as JSON text again; an exact number keeps its digits, as a string."""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """Return what `exact_json` read as JSON text in ASCII, which any database takes; exact numbers become strings."""
+    return json.dumps(value, default=str)
+
+
+def is_storable(value: object) -> bool:
+    """Tell whether every text in a JSON value is Unicode without NUL: JSON may hold others, databases cannot."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return storable(text) == text and r"\u0000" not in text
+
+
+def storable(text: str) -> str:
+    """Return the text with every character that no database takes replaced by a question mark."""
+    return text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
 
 
 def _is_too_deep(value: object) -> bool:

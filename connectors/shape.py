@@ -96,11 +96,13 @@ class Fields:
         text = self.text(name)
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError as error:
+            in_utc = moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            # In UTC, the first and the last day that can be written may lie beyond what can be computed.
             raise _wrong(self._path(name), "a date-time", text) from error
         if moment.tzinfo is None:
             raise _wrong(self._path(name), "a date-time with a zone", text)
-        return moment.astimezone(UTC)
+        return in_utc
 
     def instant_or_none(self, name: str) -> datetime | None:
         """Return a date-time with a zone, in UTC, or null."""

@@ -106,9 +106,15 @@ def test_people_are_in_one_place_and_never_shown() -> None:
 
 
 def test_odd_people_stop_nobody() -> None:
-    """A personal part of another shape is left out; the order is read all the same."""
-    order = readable(example(lambda record: record["customer"].update(contact=7, address=["x"])))
+    """A personal part of another shape is left out, odd characters are replaced; the order is read all the same."""
 
+    def spoil(record: dict[str, Any]) -> None:
+        record["customer"].update(contact=7, address=["x"])
+        record["request"]["message"] = "\ud800Danke\x00"
+
+    order = readable(example(spoil))
+
+    assert order.personal.requested.message == "?Danke?"
     assert order.personal.contact is None
     assert order.personal.customer_address is None
 
@@ -119,6 +125,9 @@ def test_odd_people_stop_nobody() -> None:
         lambda record: record.pop("request"),
         lambda record: record["request"].update(timestamp="yesterday"),
         lambda record: record["request"].update(timestamp="2021-06-23T14:46:48"),
+        lambda record: record["request"].update(timestamp="0001-01-01T00:00:00+05:00"),
+        lambda record: record["request"].update(cost_center="\ud800"),
+        lambda record: record["request"]["items"][0].update(name="G\x00in"),
         lambda record: record["request"]["items"][0].update(count="two"),
         lambda record: record["request"]["items"].append(None),
         lambda record: record.update(responses={}),
@@ -136,13 +145,14 @@ def test_a_record_of_another_shape_is_set_aside_with_its_reason(spoil: Callable[
     assert found.id == "123456789"
     assert "the field" in found.reason
     assert json.loads(found.payload)["customer"]["contact"]["name"] == "Besitzer"
+    assert found.payload.isascii()
     for shown in (repr(found), found.impersonal, found.reason):
         assert not [word for word in PEOPLE if word.lower() in shown.lower() and word != "mein-club"]
 
 
-@pytest.mark.parametrize("value", [None, 7, "text", [], {}, {"id": True}, {"id": ""}, {"id": {}}])
+@pytest.mark.parametrize("value", [None, 7, "text", [], {}, {"id": True}, {"id": ""}, {"id": {}}, {"id": "\ud800"}])
 def test_what_is_no_record_at_all_is_set_aside_without_an_id(value: object) -> None:
-    """Nothing that JSON can hold makes reading fail."""
+    """Nothing that JSON can hold makes reading fail, and no id is kept that nobody could ask for."""
     found = customer_order(value)
 
     assert isinstance(found, Unreadable)
@@ -231,7 +241,14 @@ def test_a_cursor_that_comes_twice_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "action", [reply(body=[]), reply(body={}), reply(body={"deliveries": None}), reply(raw=b'{"deliveries": [')]
+    "action",
+    [
+        reply(body=[]),
+        reply(body={}),
+        reply(body={"deliveries": None}),
+        reply(body={"deliveries": [], "cursor": "\ud800"}),
+        reply(raw=b'{"deliveries": ['),
+    ],
 )
 def test_a_list_of_another_shape_is_an_error(action: Action) -> None:
     """What is no list of deliveries says nothing about deliveries."""

@@ -64,6 +64,16 @@ def test_a_user_name_in_an_address_goes() -> None:
     assert Redactor().text("proxy http://me:hush@host:1/x") == "proxy http://***@host:1/x"
 
 
+@pytest.mark.parametrize("text", ["of jo.d+x@mein-club.ch, who", "<jo@a-b.example.org>", "jo@münchen.de"])
+def test_an_e_mail_address_goes(text: str) -> None:
+    """It is somebody's, and a refusal may quote it."""
+    left = Redactor().text(text)
+
+    assert "***" in left
+    assert "jo" not in left
+    assert Redactor().text("2 @ 3.50 per kg, x@y") == "2 @ 3.50 per kg, x@y"
+
+
 def test_only_well_known_headers_are_plain() -> None:
     """A header that nobody listed as plain is a secret, whole and without its scheme."""
     headers = {"Accept": "text/plain", "Authorization": "Bearer abc", "x-new": "n w"}

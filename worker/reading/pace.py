@@ -25,22 +25,32 @@ class Pace:
     """Pages of the next pass; 1 means that windows have to fit one answer."""
 
     pages: int = FIRST_PAGES
+    # Answers in a row that are waited for before a pass is tried again; more each time that it was in vain.
+    _patience: int = ANSWERS_BEFORE_PASS
     _answers: int = 0
+    _broken: bool = False
 
     def held(self, pages: int) -> None:
-        """A pass of so many pages was not disturbed."""
-        self.pages = min(MAX_PAGES, max(self.pages, 2 * pages))
+        """A pass of so many pages was not disturbed. Where one was before, the next ones grow slowly."""
+        longer = pages + MIN_PAGES if self._broken else 2 * pages
+        self.pages = min(MAX_PAGES, max(self.pages, longer))
 
     def broke(self, page: int) -> None:
         """A row moved by the time the pass had read `page` pages."""
         half = min(self.pages, page) // 2
-        self.pages = half if half >= MIN_PAGES else 1
+        self._broken = True
         self._answers = 0
+        if half >= MIN_PAGES:
+            self.pages = half
+            return
+        if self.pages <= 2 * MIN_PAGES:
+            self._patience *= 2
+        self.pages = 1
 
     def answered(self) -> None:
         """A window fitted one answer."""
         self._answers += 1
-        if self.pages == 1 and self._answers >= ANSWERS_BEFORE_PASS:
+        if self.pages == 1 and self._answers >= self._patience:
             self.pages, self._answers = MIN_PAGES, 0
 
     def wanted(self, size: int, *, moving: bool) -> float:

@@ -21,6 +21,31 @@ from worker.states import TaskState
 _OPEN = tasks.c.ended_at.is_(None)
 
 
+# Made once: every event is claimed on its own, and putting a statement together costs as much as running it.
+_CLAIM = (
+    sa.update(tasks)
+    .where(tasks.c.id.in_(sa.bindparam("ids", expanding=True)), tasks.c.state == TaskState.WAITING)
+    .values(
+        state=TaskState.RUNNING,
+        token=sa.bindparam("by_token"),
+        owner=sa.bindparam("by_owner"),
+        lease_until=sa.bindparam("until"),
+        attempts=tasks.c.attempts + 1,
+    )
+)
+# Whoever of a kind and subject is running, or older and open.
+_AHEAD = (
+    sa.select(tasks.c.number)
+    .where(
+        tasks.c.kind == sa.bindparam("of_kind"),
+        tasks.c.subject == sa.bindparam("about"),
+        _OPEN,
+        sa.or_(tasks.c.state == TaskState.RUNNING, tasks.c.number < sa.bindparam("turn")),
+    )
+    .limit(1)
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTask:
     """A task to be added."""
@@ -118,17 +143,8 @@ class Tasks:
             return None
         token = self._identity()
         ids = self._same_subject(connection, row) if rule.coalesce else [row.id]
-        connection.execute(
-            sa.update(tasks)
-            .where(tasks.c.id.in_(ids), tasks.c.state == TaskState.WAITING)
-            .values(
-                state=TaskState.RUNNING,
-                token=token,
-                owner=owner,
-                lease_until=now + timedelta(seconds=lease_seconds),
-                attempts=tasks.c.attempts + 1,
-            )
-        )
+        until = now + timedelta(seconds=lease_seconds)
+        connection.execute(_CLAIM, {"ids": ids, "by_token": token, "by_owner": owner, "until": until})
         return Claim(
             token=token,
             kind=row.kind,
@@ -141,13 +157,8 @@ class Tasks:
 
     def _somebody_is_at(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
         """Whether an older task of the subject is open, or any is running: then this one waits its turn."""
-        statement = sa.select(tasks.c.id).where(
-            tasks.c.kind == row.kind,
-            tasks.c.subject == row.subject,
-            _OPEN,
-            sa.or_(tasks.c.state == TaskState.RUNNING, tasks.c.number < row.number),
-        )
-        return connection.execute(statement.limit(1)).first() is not None
+        asked = {"of_kind": row.kind, "about": row.subject, "turn": row.number}
+        return connection.execute(_AHEAD, asked).first() is not None
 
     def _same_subject(self, connection: sa.Connection, row: sa.Row[Any]) -> list[str]:
         statement = sa.select(tasks.c.id).where(
@@ -161,6 +172,14 @@ class Tasks:
             sa.update(tasks)
             .where(_OPEN, tasks.c.token.in_(tokens), tasks.c.state == TaskState.RUNNING)
             .values(lease_until=now + timedelta(seconds=lease_seconds))
+        )
+
+    def note(self, connection: sa.Connection, claim: Claim, result: Mapping[str, object]) -> None:
+        """Keep what came of the claimed tasks so far; where somebody else has them, it is theirs to say."""
+        connection.execute(
+            sa.update(tasks)
+            .where(_OPEN, tasks.c.token == claim.token, tasks.c.state == TaskState.RUNNING)
+            .values(result=result)
         )
 
     def close(
@@ -185,7 +204,13 @@ class Tasks:
     def _release(self, connection: sa.Connection, claim: Claim, **values: object) -> None:
         result = connection.execute(
             sa.update(tasks)
-            .where(_OPEN, tasks.c.token == claim.token, tasks.c.state == TaskState.RUNNING)
+            .where(
+                # By ids, since a token has no index of its own.
+                tasks.c.id.in_(claim.ids),
+                _OPEN,
+                tasks.c.token == claim.token,
+                tasks.c.state == TaskState.RUNNING,
+            )
             .values(token=None, owner=None, lease_until=None, **values)
         )
         if result.rowcount != len(claim.ids):

@@ -5,16 +5,17 @@ Source of every field: logistic.cloud developer docs, resources/deliveries.
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Any, NamedTuple
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from worker.reading.wire import WIDEST, WireDelivery, instant, is_plain, is_unicode
 from worker.standing import LineItem
 
 # The values that the vendor documents; anything else is kept as it came, flagged, and never final.
@@ -32,76 +33,20 @@ INBOUND_STATUSES = (
 )
 PRIORITIES = ("low", "normal", "high")
 
-# The widest integer that both databases keep.
-_WIDEST = 2**63 - 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
 # Levels that are kept of a record nested deeper than can be written.
 _KEPT_LEVELS = 100
-_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?")
+
+# What is known of a status, as a set; the tuples above are in the vendor's order.
+_STATUSES, _INBOUND_STATUSES = frozenset(STATUSES), frozenset(INBOUND_STATUSES)
+# A delivery may have no priority.
+_PRIORITIES = frozenset({None, *PRIORITIES})
 
 
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        sentence = "holds a NUL character, which no database keeps as text"
-        raise ValueError(sentence)
-    if not is_unicode(text):
-        sentence = "holds characters that are no Unicode"
-        raise ValueError(sentence)
-    return text
+class DeliveryRecord(NamedTuple):
+    """A delivery as it was read; `raw` is its canonical JSON and `content_hash` the SHA-256 of that.
 
-
-def is_unicode(text: str) -> bool:
-    """Whether it can be written: half a surrogate pair, or a byte of another encoding, can not."""
-    return text.isascii() or not _SURROGATE.search(text)
-
-
-def _stamp(text: str) -> datetime:
-    if _STAMP.fullmatch(text) is None:
-        sentence = "is not an ISO 8601 instant"
-        raise ValueError(sentence)
-    try:
-        moment = datetime.fromisoformat(text.upper())
-        # The vendor returns UTC always, so a stamp without an offset is UTC too.
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        sentence = "is not an ISO 8601 instant"
-        raise ValueError(sentence) from error
-
-
-_Text = Annotated[str, AfterValidator(_storable)]
-_Number = Annotated[int, Field(ge=-_WIDEST, le=_WIDEST)]
-_StampText = Annotated[str, AfterValidator(lambda text: _stamp(text) and text)]
-
-
-class _WireItem(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    id: _Number | None = None
-    status: _Text
-    articleNumber: _Text | None = None  # noqa: N815 - the wire's own name
-    articleUnit: _Text | None = None  # noqa: N815
-    quantity: _Number
-
-
-class _WireDelivery(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    id: Annotated[int, Field(ge=1, le=_WIDEST)]
-    customerId: _Number  # noqa: N815
-    status: _Text
-    statusInbound: _Text  # noqa: N815
-    number: _Text
-    numberExternal: _Text | None = None  # noqa: N815
-    numberPurchaseOrder: _Text | None = None  # noqa: N815
-    priority: _Text | None = None
-    lineItems: list[_WireItem] | None = None  # noqa: N815
-    createdAt: _StampText | None = None  # noqa: N815
-    updatedAt: _StampText  # noqa: N815
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryRecord:
-    """A delivery as it was read; `raw` is its canonical JSON and `content_hash` the SHA-256 of that."""
+    `wire_items` are its line items as they came, checked. A tuple, since a million of them are made at a time.
+    """
 
     id: int
     customer_id: int
@@ -112,10 +57,15 @@ class DeliveryRecord:
     purchase_order: str | None
     updated_at: datetime
     created_at: datetime | None
-    line_items: tuple[LineItem, ...] | None
+    wire_items: Sequence[Mapping[str, Any]] | None
     unrecognised: tuple[str, ...]
     content_hash: str
     raw: str
+
+    @property
+    def line_items(self) -> tuple[LineItem, ...] | None:
+        """Its line items; None where the source gave none."""
+        return None if self.wire_items is None else tuple(_line_item(item) for item in self.wire_items)
 
     @property
     def identity(self) -> str:
@@ -151,23 +101,22 @@ def normalize(raw: object) -> DeliveryRecord | SetAside:
 
     Extra fields and missing optional ones are tolerated; a value of another type than documented is not.
     """
-    payload = _canonical(raw)
+    try:
+        payload, is_json = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS), True
+    except orjson.JSONEncodeError:
+        # It writes less deeply nested values than it reads, and nothing that is no Unicode.
+        payload, is_json = _written(raw).encode("utf-8", "replace"), False
     digest = hashlib.sha256(payload).hexdigest()
     if not isinstance(raw, dict):
         return _set_aside({}, "The record is not a JSON object.", payload, digest)
+    if is_json and is_plain(raw, payload):
+        with suppress(ValueError):
+            return _record(raw, payload, digest, datetime.fromisoformat)
     try:
-        wire = _WireDelivery.model_validate(raw)
+        WireDelivery.model_validate(raw)
     except ValidationError as error:
         return _set_aside(raw, _reason(error), payload, digest)
-    return _record(wire, payload, digest)
-
-
-def _canonical(raw: object) -> bytes:
-    try:
-        return orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        # It writes less deeply nested values than it reads, and nothing that is no Unicode.
-        return _written(raw).encode("utf-8", "replace")
+    return _record(raw, payload, digest, instant)
 
 
 def _written(raw: object) -> str:
@@ -188,46 +137,57 @@ def _pruned(value: object, levels: int) -> object:
     return [_pruned(item, levels - 1) for item in value]
 
 
-def _record(wire: _WireDelivery, payload: bytes, digest: str) -> DeliveryRecord:
+def _record(
+    raw: dict[str, Any], payload: bytes, digest: str, read_instant: Callable[[str], datetime]
+) -> DeliveryRecord:
+    """The record of what was checked: strict types are taken as they came."""
+    get, updated, created = raw.get, raw["updatedAt"], raw.get("createdAt")
+    updated_at = read_instant(updated)
     return DeliveryRecord(
-        id=wire.id,
-        customer_id=wire.customerId,
-        status=wire.status,
-        status_inbound=wire.statusInbound,
-        number=wire.number,
-        number_external=wire.numberExternal,
-        purchase_order=wire.numberPurchaseOrder,
-        updated_at=_stamp(wire.updatedAt),
-        created_at=None if wire.createdAt is None else _stamp(wire.createdAt),
-        line_items=None if wire.lineItems is None else tuple(_line_item(item) for item in wire.lineItems),
-        unrecognised=_unrecognised(wire),
-        content_hash=digest,
-        raw=payload.decode(),
+        raw["id"],
+        raw["customerId"],
+        raw["status"],
+        raw["statusInbound"],
+        raw["number"],
+        get("numberExternal"),
+        get("numberPurchaseOrder"),
+        updated_at,
+        None if created is None else updated_at if created == updated else read_instant(created),
+        get("lineItems"),
+        _unrecognised(raw),
+        digest,
+        payload.decode(),
     )
 
 
-def _line_item(item: _WireItem) -> LineItem:
+def _line_item(item: Mapping[str, Any]) -> LineItem:
     return LineItem(
-        id=item.id,
-        status=item.status,
-        article_number=item.articleNumber,
-        unit=item.articleUnit,
-        quantity=Decimal(item.quantity),
+        id=item.get("id"),
+        status=item["status"],
+        article_number=item.get("articleNumber"),
+        unit=item.get("articleUnit"),
+        quantity=Decimal(item["quantity"]),
     )
 
 
-def _unrecognised(wire: _WireDelivery) -> tuple[str, ...]:
-    found = []
-    if wire.status not in STATUSES:
-        found.append(f"status={wire.status}")
-    if wire.statusInbound not in INBOUND_STATUSES:
-        found.append(f"statusInbound={wire.statusInbound}")
-    if wire.priority is not None and wire.priority not in PRIORITIES:
-        found.append(f"priority={wire.priority}")
-    for index, item in enumerate(wire.lineItems or ()):
-        if item.status not in INBOUND_STATUSES:
-            found.append(f"lineItems[{index}].status={item.status}")
-    return tuple(found)
+def _unrecognised(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    priority, items = raw.get("priority"), raw.get("lineItems") or ()
+    head_known = raw["status"] in _STATUSES and raw["statusInbound"] in _INBOUND_STATUSES
+    if head_known and priority in _PRIORITIES and _INBOUND_STATUSES.issuperset([item["status"] for item in items]):
+        return ()
+    return tuple(_strange(raw, priority, items))
+
+
+def _strange(raw: Mapping[str, Any], priority: str | None, items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if raw["status"] not in _STATUSES:
+        yield f"status={raw['status']}"
+    if raw["statusInbound"] not in _INBOUND_STATUSES:
+        yield f"statusInbound={raw['statusInbound']}"
+    if priority not in _PRIORITIES:
+        yield f"priority={priority}"
+    for index, item in enumerate(items):
+        if item["status"] not in _INBOUND_STATUSES:
+            yield f"lineItems[{index}].status={item['status']}"
 
 
 def _reason(error: ValidationError) -> str:
@@ -254,7 +214,7 @@ def _set_aside(raw: Mapping[str, object], reason: str, payload: bytes, digest: s
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _WIDEST else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= WIDEST else None
 
 
 def _readable(value: object) -> str | None:
@@ -265,6 +225,6 @@ def _moment(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return _stamp(value)
+        return instant(value)
     except ValueError:
         return None

@@ -19,7 +19,7 @@ from worker.orders.link_rows import LinkRows
 from worker.orders.order_events import Before, drafts
 from worker.orders.order_facts import OrderFacts, load_facts
 from worker.orders.order_rows import OrderRow, add_order, late_deliveries, load_order, touch_others, update_order
-from worker.standing import OrderReading, Standing
+from worker.standing import Gate, OrderReading, Standing
 from worker.states import OrderState
 from worker.work import Close, Done, Outcome
 
@@ -28,6 +28,13 @@ FAILED_SECONDS = 30.0
 
 ReadOrder = Callable[[OrderKey], OrderReading]
 ServerTime = Callable[[sa.Connection, str], datetime | None]
+FindGates = Callable[[sa.Connection, OrderKey], tuple[Gate, ...]]
+
+
+def no_gates(connection: sa.Connection, key: OrderKey) -> tuple[Gate, ...]:
+    """Without barmate no delivery has a customer order."""
+    del connection, key
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,8 @@ class Completion:
     """Decides about orders.
 
     `read_order` reads an order's deliveries at the source by number and raises `connectors.errors.ConnectorError`;
-    `server_time` is the newest time that we have from an account's server, None before the first.
+    `server_time` is the newest time that we have from an account's server, None before the first; `gates` says what the
+    customer orders mean that its deliveries name, by what we hold, and `read_order` reads those too.
     """
 
     def __init__(
@@ -64,10 +72,12 @@ class Completion:
         server_time: ServerTime,
         quiet_seconds: float,
         checkpoint: Checkpoint,
+        gates: FindGates = no_gates,
     ) -> None:
         self._database = database
         self._event_log = event_log
         self._links = links
+        self._gates = gates
         self._read_order = read_order
         self._server_time = server_time
         self._quiet_seconds = quiet_seconds
@@ -132,7 +142,12 @@ class Completion:
         server_now = _latest(self._server_time(connection, key.account), reading)
         source_hash = facts.source_hash
         held = row is not None and row.read_hash == source_hash
-        case = facts.case(server_now=server_now, quiet_seconds=self._quiet_seconds, read_confirmed=held)
+        case = facts.case(
+            server_now=server_now,
+            quiet_seconds=self._quiet_seconds,
+            read_confirmed=held,
+            gates=self._gates(connection, key),
+        )
         decision = decide(case)
         read_now = decision.wants_reading and reading is not None and _confirms(reading, facts)
         if read_now:

@@ -1,11 +1,11 @@
 """Whether an order is complete: pure (DESIGN §5). Reasons are sentences for a person."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.orders.link_match import LinkMatch
-from worker.standing import DeliveryFacts
+from worker.standing import DeliveryFacts, Gate, GateKind
 from worker.states import OrderState
 
 COMPLETED = "completed"
@@ -22,6 +22,7 @@ class Case:
 
     `deliveries`: every known one of the order, also those no longer visible. `read_confirmed`: after the quiet time
     they were read at the source with exactly this content. `server_now`: the source's time, None while it is not known.
+    `gates`: what the customer orders mean that its deliveries name.
     """
 
     deliveries: tuple[DeliveryFacts, ...]
@@ -31,6 +32,7 @@ class Case:
     server_now: datetime | None
     quiet_seconds: float
     read_confirmed: bool
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,9 @@ class Decision:
 UNKNOWN_TIME_SECONDS = 5.0
 # The shortest wait between two looks while an order settles, in seconds: the source's clock ticks in whole seconds.
 SHORTEST_WAIT_SECONDS = 0.5
+
+# Until customer orders were read that are still to be read, look again after this long, in seconds: no event tells it.
+PENDING_SECONDS = 30.0
 
 
 def decide(case: Case) -> Decision:
@@ -67,6 +72,7 @@ def _blocked(case: Case) -> Decision | None:
     reasons = sorted(case.set_aside)
     for delivery in sorted(case.deliveries, key=lambda found: found.id):
         reasons += _what_blocks(delivery)
+    reasons += [gate.reason for gate in _gates(case, GateKind.BLOCKS)]
     reasons += sorted(case.counted_elsewhere)
     if case.match.ambiguous is not None:
         reasons.append(case.match.ambiguous)
@@ -126,6 +132,12 @@ def _too_few(case: Case) -> Decision | None:
     return Decision(state=OrderState.OPEN, reason=reason)
 
 
+def _unreceived(case: Case) -> Decision | None:
+    """Nothing is left to be done here; what is awaited is the customer's word."""
+    waiting = _gates(case, GateKind.WAITS)
+    return Decision(state=OrderState.OPEN, reason=waiting[0].reason) if waiting else None
+
+
 def _quiet(case: Case) -> Decision | None:
     """Settling until nothing changed for the quiet time, by the source's clock."""
     newest_at = newest(case.deliveries)
@@ -147,6 +159,15 @@ def _unlinked(case: Case) -> Decision | None:
     return Decision(state=OrderState.UNLINKED, reason="all deliveries are completed; no link says what pays for it")
 
 
+def _gates_unread(case: Case) -> Decision | None:
+    """Asked after the links: what nobody links costs barmate no request either."""
+    unread = _gates(case, GateKind.UNREAD)
+    if unread:
+        return replace(_settling(unread[0].reason, look_in=PENDING_SECONDS), wants_reading=True)
+    pending = _gates(case, GateKind.PENDING)
+    return _settling(pending[0].reason, look_in=PENDING_SECONDS) if pending else None
+
+
 def _unread(case: Case) -> Decision | None:
     if case.read_confirmed:
         return None
@@ -160,10 +181,16 @@ _JUDGES: tuple[Callable[[Case], Decision | None], ...] = (
     _all_cancelled,
     _on_their_way,
     _too_few,
+    _unreceived,
     _quiet,
     _unlinked,
+    _gates_unread,
     _unread,
 )
+
+
+def _gates(case: Case, kind: GateKind) -> list[Gate]:
+    return sorted((gate for gate in case.gates if gate.kind is kind), key=lambda gate: gate.delivery_id)
 
 
 def _settling(reason: str, *, look_in: float) -> Decision:

@@ -14,7 +14,7 @@ from worker.orders.completion_rule import Case, Decision, newest
 from worker.orders.link_match import LinkMatch
 from worker.orders.link_rows import LinkRows
 from worker.reading.delivery_rows import facts_of_row
-from worker.standing import DeliveryFacts, Link, Standing
+from worker.standing import DeliveryFacts, Gate, Link, Standing
 from worker.states import FiringState
 
 
@@ -43,8 +43,10 @@ class OrderFacts:
         """Hash of what the source shows and of the link: equal means nothing changed."""
         return _digest([*self._source_content(), _link_content(self.match.link)])
 
-    def case(self, *, server_now: datetime | None, quiet_seconds: float, read_confirmed: bool) -> Case:
-        """These facts at a time, as the rule takes them."""
+    def case(
+        self, *, server_now: datetime | None, quiet_seconds: float, read_confirmed: bool, gates: tuple[Gate, ...]
+    ) -> Case:
+        """These facts at a time, and the customer orders of the deliveries, as the rule takes them."""
         return Case(
             deliveries=self.deliveries,
             set_aside=tuple(reason for _, reason in self.set_aside),
@@ -53,6 +55,7 @@ class OrderFacts:
             server_now=server_now,
             quiet_seconds=quiet_seconds,
             read_confirmed=read_confirmed,
+            gates=gates,
         )
 
     def standing(self, decision: Decision) -> Standing:

@@ -11,6 +11,7 @@ import structlog
 from settings import Settings
 from worker.app.clients import Clients
 from worker.app.reading import Reading
+from worker.budget import MARGIN, Lane
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock
 from worker.db import Database
@@ -26,10 +27,12 @@ from worker.reading.observations import Observations
 from worker.reading.order_reader import OrderReader
 from worker.reading.poller import Poller
 from worker.reading.recorder import Recorder
+from worker.reading.rhythm import Rhythm
 from worker.reading.sweep import Sweep, SweepReport
 from worker.reading.tail import Tail
 from worker.reading.window_job import WindowDesk
 from worker.reading.windows import WindowReader
+from worker.runtime import backfills
 from worker.runtime.jobs import Result
 from worker.runtime.stopping import Stop
 
@@ -62,7 +65,14 @@ class Following:
     @cached_property
     def sources(self) -> Mapping[str, AccountSource]:
         """Every account with a key."""
-        found = [self._clients.source(account) for account in self._settings.accounts]
+        return self._in_lane(Lane.POLL)
+
+    @cached_property
+    def _background(self) -> Mapping[str, AccountSource]:
+        return self._in_lane(Lane.BACKGROUND)
+
+    def _in_lane(self, lane: Lane) -> Mapping[str, AccountSource]:
+        found = [self._clients.source(account, lane) for account in self._settings.accounts]
         return {source.name: source for source in found if source is not None}
 
     @cached_property
@@ -72,7 +82,7 @@ class Following:
             database=self._database,
             event_log=self._event_log,
             links=self.links,
-            read_order=self._order_reader.read,
+            read_order=self._order_reader(Lane.FIRING).read,
             server_time=_server_time,
             quiet_seconds=self._settings.credits.quiet_seconds,
             checkpoint=self._checkpoint,
@@ -84,13 +94,19 @@ class Following:
             pollers=[self._poller(source) for source in self.sources.values()],
             backfill=self._backfill,
             sweep=self._sweep,
+            rhythms={
+                account.name: Rhythm(
+                    idle_seconds=account.poll_seconds, turn_seconds=MARGIN / account.requests_per_second
+                )
+                for account in self._settings.accounts
+            },
             leases=leases,
             wake=wake,
         )
 
     def _backfill(self, account: str, since: datetime, until: datetime) -> Result:
         backfill = Backfill(database=self._database, accounts=self._accounts, windows=self._windows, clock=self._clock)
-        return _document(backfill.run(self.sources[account], since, until, _log_progress))
+        return _document(backfill.run(self._background[account], since, until, _log_progress))
 
     def _sweep(self, account: str) -> Result:
         days = {found.name: found.sweep_days for found in self._settings.accounts}[account]
@@ -98,10 +114,10 @@ class Following:
             database=self._database,
             recorder=self.recorder,
             windows=self._windows,
-            order_reader=self._order_reader,
+            order_reader=self._order_reader(Lane.BACKGROUND),
             clock=self._clock,
         )
-        return _document(sweep.run(self.sources[account], days, _log_progress))
+        return _document(sweep.run(self._background[account], days, _log_progress))
 
     @cached_property
     def _accounts(self) -> Accounts:
@@ -123,9 +139,9 @@ class Following:
         desk = WindowDesk(database=self._database, recorder=self.recorder, accounts=self._accounts, clock=self._clock)
         return WindowReader(desk)
 
-    @cached_property
-    def _order_reader(self) -> OrderReader:
-        return OrderReader(sources=self.sources, database=self._database, recorder=self.recorder, clock=self._clock)
+    def _order_reader(self, lane: Lane) -> OrderReader:
+        sources = self._in_lane(lane)
+        return OrderReader(sources=sources, database=self._database, recorder=self.recorder, clock=self._clock)
 
     def _poller(self, source: AccountSource) -> Poller:
         tail = Tail(
@@ -137,6 +153,8 @@ class Following:
         )
         return Poller(
             source=source,
+            filling=self._background[source.name],
+            read_elsewhere=lambda connection: backfills.under_way(connection, source.name),
             database=self._database,
             accounts=self._accounts,
             tail=tail,

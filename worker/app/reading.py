@@ -9,7 +9,9 @@ import structlog
 
 from worker.leases import Leases
 from worker.reading.poller import Poller, PollReport
+from worker.reading.rhythm import Rhythm
 from worker.runtime.jobs import Result, Taken
+from worker.runtime.keeping import kept
 
 _log = structlog.get_logger(__name__)
 
@@ -29,12 +31,14 @@ class Reading:
         pollers: Sequence[Poller],
         backfill: Callable[[str, datetime, datetime], Result],
         sweep: Callable[[str], Result],
+        rhythms: Mapping[str, Rhythm],
         leases: Leases | None,
         wake: Callable[[], None],
     ) -> None:
         self._pollers: Mapping[str, Poller] = {poller.source.name: poller for poller in pollers}
         self._backfill = backfill
         self._sweep = sweep
+        self._rhythms = rhythms
         self._leases = leases
         self._wake = wake
         self._reports: dict[str, PollReport] = {}
@@ -43,12 +47,13 @@ class Reading:
         """Every account that can be read."""
         return tuple(self._pollers)
 
-    def tick(self, account: str) -> None:
-        """The schedule's poll; passed over while another process is at the account."""
+    def tick(self, account: str) -> float | None:
+        """The schedule's poll, passed over while another process is at the account; seconds until the next, if soon."""
         try:
-            self._poll(account, force=False)
+            return self._rhythms[account].after(self._poll(account, force=False))
         except Taken:
             _log.debug("poll passed over", account=account)
+            return None
 
     def poll(self, account: str) -> Result:
         """Poll once, now. Raises Taken."""
@@ -98,14 +103,11 @@ class Reading:
         if self._leases is None:
             yield
             return
-        lease = self._leases.acquire(f"poll:{account}", _LEASE_SECONDS)
-        if lease is None:
-            sentence = f"another process is reading {account}"
-            raise Taken(sentence)
-        try:
+        with kept(self._leases, f"poll:{account}", _LEASE_SECONDS) as lease:
+            if lease is None:
+                sentence = f"another process is reading {account}"
+                raise Taken(sentence)
             yield
-        finally:
-            self._leases.give_back(lease)
 
 
 def _document(report: PollReport) -> Result:

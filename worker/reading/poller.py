@@ -4,9 +4,11 @@ An idle poll is one request. A process asks for the server's time once, before i
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import sqlalchemy as sa
 
 from connectors.errors import ConnectorError, Forbidden, Misconfigured, NotFound, Unauthorized
 from worker.clock import Clock
@@ -23,6 +25,8 @@ from worker.states import CoverageState
 
 # Requests a run may spend on what is pending before the tail comes round again: half a minute at one a second.
 FILL_REQUESTS = 30
+# However slow the server or busy the budget is, the tail comes round again after this long, in seconds.
+MOST_FILL_SECONDS = 35.0
 # A run goes on filling for at least this long, in seconds, where the source allows more than one request a second.
 FILL_SECONDS = 5.0
 # An account that refuses us is asked again after this long, in seconds: a person has to act first.
@@ -63,12 +67,17 @@ class _Filling:
 
 
 class Poller:
-    """Polls one account; runs of one poller follow each other. Whoever calls it holds the account's lease."""
+    """Polls one account; runs of one poller follow each other. Whoever calls it holds the account's lease.
+
+    `filling` is the account as what is pending is read: in another lane of the budget. `read_elsewhere` tells what
+    others are reading, so that nobody reads it twice.
+    """
 
     def __init__(
         self,
         *,
         source: AccountSource,
+        filling: AccountSource | None = None,
         database: Database,
         accounts: Accounts,
         tail: Tail,
@@ -76,9 +85,12 @@ class Poller:
         clock: Clock,
         fill_requests: int = FILL_REQUESTS,
         fill_seconds: float = FILL_SECONDS,
+        read_elsewhere: Callable[[sa.Connection], Sequence[Window]] = lambda _connection: (),
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self.source = source
+        self._filling_source = source if filling is None else filling
+        self._read_elsewhere = read_elsewhere
         self._database = database
         self._accounts = accounts
         self._tail = tail
@@ -175,7 +187,8 @@ class Poller:
         spent = tally.requests
         while not self._stopping():
             done_share = tally.requests - spent >= self._fill_requests
-            if done_share and self._clock.monotonic() - began >= self._fill_seconds:
+            seconds = self._clock.monotonic() - began
+            if (done_share and seconds >= self._fill_seconds) or seconds >= MOST_FILL_SECONDS:
                 return
             if self._filling is None:
                 self._filling = self._next_job(tally)
@@ -197,15 +210,21 @@ class Poller:
     def _next_job(self, tally: Tally) -> _Filling | None:
         with self._database.read() as connection:
             account = accounts.find(connection, self.source.name)
-            spans = coverage.open_spans(connection, self.source.name)
+            spans = self._to_read(connection)
         if account.server_time is None:
             return None
         guarding = self._guard is not None
-        job = Job(source=self.source, received=account.server_time, tally=tally, certify=not guarding)
+        job = Job(source=self._filling_source, received=account.server_time, tally=tally, certify=not guarding)
         if self._guard is not None:
             return _Filling(job, self._guard_steps(job, self._guard))
         window = _ready(account, spans, self._clock.now())
         return None if window is None else _Filling(job, self._windows.read(job, window))
+
+    def _to_read(self, connection: sa.Connection) -> list[Span]:
+        """What is pending or a hole, apart from what others are reading."""
+        elsewhere = self._read_elsewhere(connection)
+        spans = coverage.open_spans(connection, self.source.name)
+        return [span for span in spans if not any(span.window.overlap(window) for window in elsewhere)]
 
     def _guard_steps(self, job: Job, guard: Window) -> Steps:
         yield from self._windows.read(job, guard)
@@ -233,6 +252,7 @@ class Poller:
             spans = coverage.open_spans(connection, self.source.name)
             start = None if account is None else account.start
             until = coverage.certified_until(connection, self.source.name, start)
+            to_read = self._to_read(connection)
         return PollReport(
             account=self.source.name,
             requests=tally.requests,
@@ -240,7 +260,7 @@ class Poller:
             appeared=tally.appeared,
             changed=tally.changed,
             certified_until=None if until is None else instant_of(until),
-            pending=self._filling is not None or _ready(account, spans, self._clock.now()) is not None,
+            pending=self._filling is not None or _ready(account, to_read, self._clock.now()) is not None,
             holes=sum(span.state is CoverageState.HOLE for span in spans),
             stopped=stopped,
             error=error,

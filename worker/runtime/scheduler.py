@@ -31,10 +31,13 @@ _NIGHTLY_JITTER_SECONDS = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Something to be done again and again: every `seconds`, or nightly at `hour` o'clock UTC."""
+    """Something to be done again and again: every `seconds`, or nightly at `hour` o'clock UTC.
+
+    The action may name the seconds after which it wants to be done again, if that is sooner.
+    """
 
     name: str
-    action: Callable[[], None]
+    action: Callable[[], float | None]
     seconds: float | None = None
     hour: int | None = None
 
@@ -126,16 +129,17 @@ class Scheduler:
             self._running += 1
         try:
             with structlog.contextvars.bound_contextvars(tick=tick.name):
-                self._act(tick)
+                again = self._act(tick)
+                while again is not None and not self._stopping.wait(again):
+                    again = self._act(tick)
         finally:
             with self._ended:
                 self._running -= 1
                 self._ended.notify_all()
 
-    def _act(self, tick: Tick) -> None:
+    def _act(self, tick: Tick) -> float | None:
         try:
-            if self._leadership.acts():
-                tick.action()
+            again = tick.action() if self._leadership.acts() else None
             self._beat("scheduler")
         except Stopped:
             _log.debug("tick left off")
@@ -144,6 +148,9 @@ class Scheduler:
         # The next tick comes whatever happened to this one.
         except Exception:  # noqa: BLE001 - the loop goes on
             _log.exception("tick failed unexpectedly")
+        else:
+            return again
+        return None
 
 
 def _trigger(tick: Tick) -> BaseTrigger:

@@ -3,7 +3,7 @@
 Methods take the caller's transaction and raise UsageError before anything is changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,17 @@ import sqlalchemy as sa
 
 from worker.db.tables import set_aside, tasks
 from worker.errors import UsageError
+from worker.letters import ALL, Which
 from worker.orders.links import touch
 from worker.reading.normalizer import SetAside, normalize
 from worker.reading.observations import Circumstances, Observations, Observed
-from worker.states import TaskState
 from worker.tasks import Tasks
+
+# Ids in one statement: SQLite takes at most some thousands of values.
+_PART = 400
+
+# By ids, or whatever fits.
+Chosen = Sequence[str] | Which
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +36,8 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """The dead letters that ids stand for."""
+class _Found:
+    """The dead letters that are meant."""
 
     tasks: list[str]
     records: list[sa.Row[Any]]
@@ -44,21 +50,24 @@ class DeadLetters:
         self._tasks = tasks
         self._observations = observations
 
-    def retry(self, connection: sa.Connection, ids: Sequence[str] | None, now: datetime) -> Retried:
-        """Try these again (None: all of them): tasks wait with fresh attempts, records are parsed once more."""
-        named = _named(connection, ids)
-        waiting = self._tasks.retry_dead_letters(connection, named.tasks, now) if named.tasks else 0
-        parsed = sum(self._parse(connection, row, now) for row in named.records)
-        return Retried(tasks=waiting, records=parsed, still_set_aside=len(named.records) - parsed)
+    def retry(self, connection: sa.Connection, chosen: Chosen, now: datetime) -> Retried:
+        """Try these again: tasks wait with fresh attempts, records are parsed once more.
 
-    def drop(self, connection: sa.Connection, ids: Sequence[str], now: datetime) -> int:
+        Of a subject they go in the order they had, and before whatever else of it waits.
+        """
+        found = _found(connection, chosen)
+        waiting = sum(self._tasks.retry_dead_letters(connection, part, now) for part in _parts(found.tasks))
+        parsed = sum(self._parse(connection, row, now) for row in found.records)
+        return Retried(tasks=waiting, records=parsed, still_set_aside=len(found.records) - parsed)
+
+    def drop(self, connection: sa.Connection, chosen: Chosen, now: datetime) -> int:
         """Close these for good; how many. An order that a record blocked is looked at again."""
-        named = _named(connection, ids)
-        if named.tasks:
-            self._tasks.drop_dead_letters(connection, named.tasks, now)
-        for row in named.records:
+        found = _found(connection, chosen)
+        for part in _parts(found.tasks):
+            self._tasks.drop_dead_letters(connection, part, now)
+        for row in found.records:
             _close(connection, row, now)
-        return len(named.tasks) + len(named.records)
+        return len(found.tasks) + len(found.records)
 
     def _parse(self, connection: sa.Connection, row: sa.Row[Any], now: datetime) -> bool:
         record = normalize(orjson.loads(row.payload))
@@ -71,18 +80,28 @@ class DeadLetters:
         return True
 
 
-def _named(connection: sa.Connection, ids: Sequence[str] | None) -> _Named:
-    discarded = sa.select(tasks.c.id).where(tasks.c.state == TaskState.DISCARDED)
-    aside = sa.select(set_aside).where(set_aside.c.closed_at.is_(None))
-    if ids is not None:
-        discarded = discarded.where(tasks.c.id.in_(ids))
-        aside = aside.where(set_aside.c.id.in_(ids))
-    found = _Named([str(one) for one in connection.execute(discarded).scalars()], list(connection.execute(aside)))
-    unknown = [] if ids is None else sorted(set(ids) - set(found.tasks) - {row.id for row in found.records})
+def _found(connection: sa.Connection, chosen: Chosen) -> _Found:
+    if isinstance(chosen, Which):
+        ids = [str(row.id) for row in connection.execute(chosen.tasks())]
+        return _Found(ids, list(connection.execute(chosen.records())))
+    return _named(connection, chosen)
+
+
+def _named(connection: sa.Connection, ids: Sequence[str]) -> _Found:
+    discarded, records = ALL.tasks(), ALL.records()
+    found = _Found([], [])
+    for part in _parts(ids):
+        found.tasks.extend(str(row.id) for row in connection.execute(discarded.where(tasks.c.id.in_(part))))
+        found.records.extend(connection.execute(records.where(set_aside.c.id.in_(part))))
+    unknown = sorted(set(ids) - set(found.tasks) - {row.id for row in found.records})
     if unknown:
         sentence = f"There is no dead letter {', '.join(unknown)}; `waybill dead-letters list` shows those there are."
         raise UsageError(sentence)
     return found
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _PART] for start in range(0, len(ids), _PART))
 
 
 def _close(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> None:

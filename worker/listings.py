@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.db.tables import coverage, deliveries, events, set_aside, tasks
+from worker.db.tables import coverage, deliveries, events
 from worker.event_log import event_of
-from worker.states import CoverageState, TaskState
+from worker.letters import ALL, RECORD, Which
+from worker.states import CoverageState
 
 # Rows fetched at once: a long listing never stands in memory as a whole.
 _FETCH = 500
@@ -28,7 +29,7 @@ DELIVERY_COLUMNS = (
 )
 EVENT_COLUMNS = ("time", "source", "subject", "type", "id")
 COVERAGE_COLUMNS = ("account", "since", "until", "state", "certified", "rows", "requests")
-DEAD_LETTER_COLUMNS = ("id", "kind", "subject", "since", "attempts", "reason")
+DEAD_LETTER_COLUMNS = ("id", "kind", "subject", "type", "since", "attempts", "reason")
 
 
 def list_deliveries(
@@ -89,15 +90,13 @@ def holes(connection: sa.Connection) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def list_dead_letters(connection: sa.Connection, *, limit: int | None = None) -> Iterator[Document]:
+def list_dead_letters(connection: sa.Connection, *, which: Which = ALL, limit: int | None = None) -> Iterator[Document]:
     """Discarded tasks and open records set aside, the oldest first of each."""
-    discarded = sa.select(tasks).where(tasks.c.state == TaskState.DISCARDED).order_by(tasks.c.ended_at, tasks.c.number)
     left = limit
-    for row in _fetched(connection, discarded.limit(left)):
+    for row in _fetched(connection, which.tasks().limit(left)):
         yield _discarded_task(row)
         left = None if left is None else left - 1
-    aside = sa.select(set_aside).where(set_aside.c.closed_at.is_(None)).order_by(set_aside.c.first_seen_at)
-    for row in _fetched(connection, aside.limit(left)):
+    for row in _fetched(connection, which.records().limit(left)):
         yield _record(row)
 
 
@@ -125,6 +124,7 @@ def _discarded_task(row: sa.Row[Any]) -> Document:
         "id": row.id,
         "kind": row.kind,
         "subject": row.subject,
+        "type": row.type,
         "since": row.ended_at,
         "attempts": row.attempts,
         "reason": row.error,
@@ -135,8 +135,9 @@ def _discarded_task(row: sa.Row[Any]) -> Document:
 def _record(row: sa.Row[Any]) -> Document:
     return {
         "id": row.id,
-        "kind": "record",
+        "kind": RECORD,
         "subject": f"{row.account}/{'?' if row.delivery_id is None else row.delivery_id}",
+        "type": None,
         "since": row.first_seen_at,
         "attempts": None,
         "reason": row.reason,

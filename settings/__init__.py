@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from settings.barmate import AuthorizationScheme, BarmateSettings, LinkBy
 from settings.errors import SettingsError
 from settings.groups import (
     AccountSettings,
@@ -21,8 +22,11 @@ from settings.tree import Settings
 
 __all__ = [
     "AccountSettings",
+    "AuthorizationScheme",
+    "BarmateSettings",
     "CreditsSettings",
     "IsometricSettings",
+    "LinkBy",
     "LogFormat",
     "LogLevel",
     "LogSettings",

@@ -1,6 +1,6 @@
-"""The settings of barmate Connect: their names are fixed, their connector is not part of this version.
+"""The settings of barmate Connect, where customers ask the supplier for goods (facts: vendor's documentation).
 
-`settings.rules` refuses every one of them that is set, so that none of them silently does nothing.
+`settings.barmate_rules` says what they mean together: none of them silently does nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from settings.values import (
     Number,
     Secret,
     WholeNumber,
+    host_of,
     number,
     setting,
 )
@@ -39,11 +40,13 @@ class LinkBy(StrEnum):
 
 
 class BarmateSettings(BaseModel):
-    """barmate Connect, where customers ask the supplier for goods. Not supported by this version."""
+    """The supplier's account at barmate Connect; unset means that barmate is not used."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    base_url: BaseUrl | None = setting(None, expects=BASE_URL, about="Address of barmate Connect's API.")
+    base_url: BaseUrl | None = setting(
+        None, expects=BASE_URL, about="Address of barmate Connect's API, such as https://connect.yourbarmate.com/api."
+    )
     token: Secret | None = setting(None, expects=A_SECRET, about="Token of the supplier at barmate Connect.")
     # `token` is the word that public clients send; the vendor's own page on it was not found.
     scheme: AuthorizationScheme = setting(
@@ -58,8 +61,8 @@ class BarmateSettings(BaseModel):
     # The external number is the one that customers know.
     link_by: LinkBy = setting(
         LinkBy.NUMBER_EXTERNAL,
-        expects="number, number_external or number_purchase_order",
-        about="Field of a delivery that names its customer order.",
+        expects="number, number_external, number_purchase_order or reference",
+        about="Field of a delivery with its customer order's id; `reference`: its number is the accepted reference.",
     )
     # Off: each response may send an e-mail to a customer.
     respond: bool = setting(default=False, expects=YES_OR_NO, about="Whether approved deliveries are accepted.")
@@ -76,7 +79,10 @@ class BarmateSettings(BaseModel):
         None, ge=1, le=65535, expects="a port from 1 to 65535", about="Port on which barmate's webhooks are heard."
     )
     webhook_header: str | None = setting(
-        None, expects="the name of an HTTP header", about="Header that carries the secret of barmate's webhooks."
+        None,
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        expects="the name of an HTTP header",
+        about="Header that carries the secret of barmate's webhooks.",
     )
     webhook_secret: Secret | None = setting(
         None, expects=A_SECRET, about="Value that the header of barmate's webhooks must have."
@@ -91,3 +97,23 @@ class BarmateSettings(BaseModel):
     store_personal_data: bool = setting(
         default=True, expects=YES_OR_NO, about="Whether names and addresses of customers are stored."
     )
+
+    @property
+    def in_use(self) -> bool:
+        """Whether barmate is used at all."""
+        return self.base_url is not None and self.token is not None
+
+    @property
+    def host(self) -> str | None:
+        """The account's name: the host of its base URL, with the port unless it is the scheme's default."""
+        return None if self.base_url is None else host_of(self.base_url)
+
+    @property
+    def checks_header(self) -> bool:
+        """Whether barmate's webhooks are known by a secret in a header."""
+        return self.webhook_header is not None and self.webhook_secret is not None
+
+    @property
+    def checks_basic(self) -> bool:
+        """Whether barmate's webhooks are known by a user name and a password."""
+        return self.webhook_user is not None and self.webhook_password is not None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from settings.barmate_rules import broken_barmate_rules
 from settings.catalogue import ACCOUNT_GROUP, ACCOUNTS, environment_name
 from settings.layers import account_key_name
 
@@ -70,9 +71,8 @@ def _storage(settings: Settings, names: Names) -> Iterator[str]:
         yield f"{names.of('redis_url')} needs PostgreSQL, and the database is SQLite; {remedy}."
 
 
-def _barmate(_: Settings, names: Names) -> Iterator[str]:
-    for name in names.given_under("barmate"):
-        yield f"{name} is set, but barmate is not supported by this version; remove it."
+def _barmate(settings: Settings, names: Names) -> Iterator[str]:
+    yield from broken_barmate_rules(settings.barmate, names)
 
 
 def _registry(settings: Settings, names: Names) -> Iterator[str]:

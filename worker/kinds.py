@@ -20,6 +20,8 @@ MIRROR_AGAIN = "mirror_again"
 FIRE = "fire"
 WRITE = "write"
 JOBS = frozenset({POLL, BACKFILL, SWEEP, RECONCILE, MIRROR_AGAIN, FIRE, WRITE})
+# Jobs that read for long.
+LONG_JOBS = frozenset({BACKFILL, SWEEP})
 
 # Seconds until the next try of one event at the receiver, published in docs/events.md. Quick at first, since the next
 # event of the subject waits; three days in all, so that a long weekend's outage loses nothing.
@@ -73,13 +75,15 @@ class Lane:
 FIRING_LANE = Lane(name="firing", kinds=frozenset({FIRING}), per_message=1, priority=0)
 # A few an order's facts: each may ask the source, and a message is one thread's work.
 ORDERS_LANE = Lane(name="orders", kinds=frozenset({COMPLETION}), per_message=4, priority=10)
-JOBS_LANE = Lane(name="jobs", kinds=JOBS, per_message=1, priority=20)
+JOBS_LANE = Lane(name="jobs", kinds=JOBS - LONG_JOBS, per_message=1, priority=20)
+# Hours at a request a second; a poll asked for by hand does not wait for them.
+LONG_JOBS_LANE = Lane(name="long_jobs", kinds=LONG_JOBS, per_message=1, priority=25)
 # Twenty claims share a transaction, which is what lets a backlog of events drain. What failed before travels apart, so
 # that subjects whose receiver hangs never take the places of those that are well.
 MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=False)
 MIRROR_TRIED_LANE = Lane(name="mirror_tried", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=True)
 MIRROR_LANES = (MIRROR_LANE, MIRROR_TRIED_LANE)
-LANES = (FIRING_LANE, ORDERS_LANE, JOBS_LANE, *MIRROR_LANES)
+LANES = (FIRING_LANE, ORDERS_LANE, JOBS_LANE, LONG_JOBS_LANE, *MIRROR_LANES)
 
 # Rows looked at again without a task travel as hints in the lane of their tasks.
 LOOK_AT_ORDERS = "look_at_orders"

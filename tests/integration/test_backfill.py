@@ -7,7 +7,8 @@ from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.errors import NotReady
-from worker.reading.backfill import BackfillReport, Progress
+from worker.reading.backfill import BackfillReport
+from worker.reading.headway import Headway
 from worker.states import CoverageState
 
 DAY = timedelta(days=1)
@@ -22,21 +23,22 @@ def bench(database: Database) -> Bench:
     return bench
 
 
-def filled(bench: Bench, words: list[Progress] | None = None) -> BackfillReport:
+def filled(bench: Bench, words: list[Headway] | None = None) -> BackfillReport:
     """Backfill of the four days."""
-    heard: list[Progress] = [] if words is None else words
+    heard: list[Headway] = [] if words is None else words
     return bench.reading.backfill.run(bench.source, NOON - 4 * DAY, NOON, heard.append)
 
 
 def test_a_backfill_certifies_a_range_older_than_the_start(bench: Bench) -> None:
     """On demand, beyond what polling answers for; it reads only what is not certified."""
     bench.poll(3)
-    words: list[Progress] = []
+    words: list[Headway] = []
     report = filled(bench, words)
 
     assert (report.holes, report.appeared) == (0, 72)
     assert bench.differences() == {}
-    assert words[0].all_seconds > words[-1].done_seconds > 0
+    assert [word.share for word in words] == sorted(word.share for word in words)
+    assert 0.0 < words[0].share < words[-1].share == 1.0
     assert {span.state for span in bench.spans()} == {CoverageState.CERTIFIED}
     assert filled(bench).requests == 1
 
@@ -87,5 +89,5 @@ def _fail_at(number: int, last: int) -> None:
         raise Interrupted(ACCOUNT, "list deliveries", "reset")
 
 
-def _ignored(progress: Progress) -> None:
+def _ignored(progress: Headway) -> None:
     del progress

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.clocks import ManualClock
 from tests.runtime_kit import Bench
 from worker import kinds
 from worker.db import Database
 from worker.events import OrderKey
+from worker.reading.headway import Headway, Tell
+from worker.runtime.headways import Headways
 from worker.runtime.jobs import ALL, Jobs, Taken
 from worker.tasks import NewTask
 from worker.work import Close, Done, GiveUp, Outcome
@@ -35,13 +38,15 @@ class Accounts:
         self.asked.append(("poll", account))
         return {"requests": 1}
 
-    def backfill(self, account: str, since: datetime, until: datetime) -> Mapping[str, object]:
-        """Remember."""
+    def backfill(self, account: str, since: datetime, until: datetime, tell: Tell) -> Mapping[str, object]:
+        """Remember, and tell how it gets on."""
+        tell(Headway(done=1, all=4, requests=2, rows=3))
         self.asked.append(("backfill", account, since, until))
         return {}
 
-    def sweep(self, account: str) -> Mapping[str, object]:
-        """Remember."""
+    def sweep(self, account: str, tell: Tell) -> Mapping[str, object]:
+        """Remember, and tell how it gets on."""
+        tell(Headway(done=1, all=2, requests=1, rows=1))
         self.asked.append(("sweep", account))
         return {}
 
@@ -78,6 +83,7 @@ def _run(
     jobs = Jobs(
         database=bench.database,
         accounts=accounts,
+        headways=Headways(database=bench.database, tasks=bench.tasks, clock=ManualClock()),
         reconcile=lambda supplier: {"agrees": True, "supplier": supplier},
         mirror_one=lambda event: 1 if event == "evt_1" else 0,
         mirror_between=lambda since, until: (until - since).days,
@@ -97,6 +103,7 @@ def test_every_kind_of_job_has_its_service(bench: Bench, accounts: Accounts) -> 
     jobs = Jobs(
         database=bench.database,
         accounts=accounts,
+        headways=Headways(database=bench.database, tasks=bench.tasks, clock=ManualClock()),
         reconcile=lambda _supplier: {},
         mirror_one=lambda _event: 0,
         mirror_between=lambda _since, _until: 0,

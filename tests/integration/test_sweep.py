@@ -8,7 +8,7 @@ from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.db.tables import accounts, links
-from worker.reading.backfill import Progress
+from worker.reading.headway import Headway
 from worker.reading.sweep import SweepReport
 
 DAYS = 0.5
@@ -118,5 +118,5 @@ def _link(number: str) -> dict[str, object]:
     }
 
 
-def _ignored(progress: Progress) -> None:
+def _ignored(progress: Headway) -> None:
     del progress

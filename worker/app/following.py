@@ -22,7 +22,8 @@ from worker.orders.links import Links
 from worker.reading import accounts
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
-from worker.reading.backfill import Backfill, BackfillReport, Progress
+from worker.reading.backfill import Backfill, BackfillReport
+from worker.reading.headway import Tell
 from worker.reading.observations import Observations
 from worker.reading.order_reader import OrderReader
 from worker.reading.poller import Poller
@@ -104,11 +105,11 @@ class Following:
             wake=wake,
         )
 
-    def _backfill(self, account: str, since: datetime, until: datetime) -> Result:
+    def _backfill(self, account: str, since: datetime, until: datetime, tell: Tell) -> Result:
         backfill = Backfill(database=self._database, accounts=self._accounts, windows=self._windows, clock=self._clock)
-        return _document(backfill.run(self._background[account], since, until, _log_progress))
+        return _document(backfill.run(self._background[account], since, until, tell))
 
-    def _sweep(self, account: str) -> Result:
+    def _sweep(self, account: str, tell: Tell) -> Result:
         days = {found.name: found.sweep_days for found in self._settings.accounts}[account]
         sweep = Sweep(
             database=self._database,
@@ -117,7 +118,9 @@ class Following:
             order_reader=self._order_reader(Lane.BACKGROUND),
             clock=self._clock,
         )
-        return _document(sweep.run(self._background[account], days, _log_progress))
+        report = sweep.run(self._background[account], days, tell)
+        _log_sweep(report)
+        return _document(report)
 
     @cached_property
     def _accounts(self) -> Accounts:
@@ -169,8 +172,20 @@ def _server_time(connection: sa.Connection, account: str) -> datetime | None:
     return None if found is None else found.server_time
 
 
-def _log_progress(progress: Progress) -> None:
-    _log.info("reading", **asdict(progress))
+def _log_sweep(report: SweepReport) -> None:
+    _log.info(
+        "swept",
+        account=report.account,
+        requests=report.requests,
+        rows=report.rows,
+        appeared=report.appeared,
+        changed=report.changed,
+        vanished=report.vanished,
+    )
+    for finding in report.findings:
+        _log.warning("polling had not seen it", account=report.account, delivery=finding.delivery_id, why=finding.why)
+    for reason in report.unread:
+        _log.warning("the sweep could not read it", account=report.account, why=reason)
 
 
 def _document(report: BackfillReport | SweepReport) -> Result:

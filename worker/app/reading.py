@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from worker.leases import Leases
+from worker.reading.headway import Tell
 from worker.reading.poller import Poller, PollReport
 from worker.reading.rhythm import Rhythm
 from worker.runtime.jobs import Result, Taken
@@ -29,8 +30,8 @@ class Reading:
         self,
         *,
         pollers: Sequence[Poller],
-        backfill: Callable[[str, datetime, datetime], Result],
-        sweep: Callable[[str], Result],
+        backfill: Callable[[str, datetime, datetime, Tell], Result],
+        sweep: Callable[[str, Tell], Result],
         rhythms: Mapping[str, Rhythm],
         leases: Leases | None,
         wake: Callable[[], None],
@@ -59,13 +60,13 @@ class Reading:
         """Poll once, now. Raises Taken."""
         return _document(self._poll(account, force=True))
 
-    def backfill(self, account: str, since: datetime, until: datetime) -> Result:
+    def backfill(self, account: str, since: datetime, until: datetime, tell: Tell) -> Result:
         """Certify a span of source time, while polls go on in front. Raises ConnectorError."""
-        return self._backfill(account, since, until)
+        return self._backfill(account, since, until, tell)
 
-    def sweep(self, account: str) -> Result:
+    def sweep(self, account: str, tell: Tell) -> Result:
         """Read slowly what polling may have missed, while polls go on in front. Raises ConnectorError."""
-        return self._sweep(account)
+        return self._sweep(account, tell)
 
     def caught_up(self) -> bool:
         """Whether every account is certified up to its first answer's time, or the rest is a hole already retried."""

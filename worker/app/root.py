@@ -35,6 +35,7 @@ from worker.runtime.broker import Broker, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
 from worker.runtime.engine import Duties, Engine, Part
 from worker.runtime.forgotten import Forgotten
+from worker.runtime.headways import Headways
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.runtime.jobs import Jobs
 from worker.runtime.leadership import Leadership
@@ -186,6 +187,9 @@ class App:
         return Jobs(
             database=self.database,
             accounts=self.accounts,
+            headways=Headways(
+                database=self.database, tasks=self.tasks, clock=self.clock, is_stopping=lambda: self.stop.requested
+            ),
             reconcile=self.crediting.reconcile,
             mirror_one=again.one,
             mirror_between=again.between,

@@ -9,8 +9,10 @@ import typer
 from worker import kinds
 from worker.app import App
 from worker.cli.choosing import the_order
+from worker.cli.job_results import has_findings, sentences
 from worker.cli.options import (
     Account,
+    AsJson,
     Config,
     Customer,
     OptionalSince,
@@ -20,14 +22,18 @@ from worker.cli.options import (
     Until,
     Wait,
 )
-from worker.cli.output import say
+from worker.cli.output import say, to_json
 from worker.cli.session import session
 from worker.cli.waiting import wait_for
+from worker.cli.watching import watching
 from worker.errors import UsageError
 from worker.event_log import load_event
 from worker.reading.delivery_rows import instant_text
 from worker.runtime.jobs import ALL
 from worker.tasks import NewTask
+
+# Seconds of source time are counted from here.
+_FIRST_YEAR = 1970
 
 app = typer.Typer(help="Put a job on the queue by hand; prints the task's id.", no_args_is_help=True)
 
@@ -36,25 +42,37 @@ Supplier = Annotated[bool, typer.Option("--supplier", help="All that the supplie
 
 
 @app.command()
-def poll(*, account: Account = None, wait: Wait = False, config: Config = None) -> None:
+def poll(*, account: Account = None, wait: Wait = False, as_json: AsJson = False, config: Config = None) -> None:
     """Poll an account, or all of them, now."""
     with session(config) as here:
-        _add(here, NewTask(kind=kinds.POLL, subject=_meant(here, account)), wait=wait)
+        _add(here, NewTask(kind=kinds.POLL, subject=_meant(here, account)), wait=wait, as_json=as_json)
 
 
 @app.command()
-def backfill(*, since: Since, until: Until, account: Account = None, wait: Wait = False, config: Config = None) -> None:
-    """Certify a span of source time."""
-    span = _span(since, until)
+def backfill(
+    *,
+    since: Since,
+    until: Until,
+    account: Account = None,
+    wait: Wait = False,
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Certify a span of source time; what is certified already is not read again."""
     with session(config) as here:
-        _add(here, NewTask(kind=kinds.BACKFILL, subject=_meant(here, account), payload=span), wait=wait)
+        span = _span_in_the_past(since, until, here.clock.now())
+        meant = _meant(here, account)
+        # Ranges of one account are read side by side, so the subject names the range.
+        subject = f"{meant} {span['since']}/{span['until']}"
+        job = NewTask(kind=kinds.BACKFILL, subject=subject, payload={**span, "account": meant})
+        _add(here, job, wait=wait, as_json=as_json)
 
 
 @app.command()
-def sweep(*, account: Account = None, wait: Wait = False, config: Config = None) -> None:
+def sweep(*, account: Account = None, wait: Wait = False, as_json: AsJson = False, config: Config = None) -> None:
     """Read slowly what polling may have missed."""
     with session(config) as here:
-        _add(here, NewTask(kind=kinds.SWEEP, subject=_meant(here, account)), wait=wait)
+        _add(here, NewTask(kind=kinds.SWEEP, subject=_meant(here, account)), wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -64,6 +82,7 @@ def mirror(
     since: OptionalSince = None,
     until: OptionalUntil = None,
     wait: Wait = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Mirror one event again, or all that were recorded in a span."""
@@ -73,7 +92,7 @@ def mirror(
             sentence = "No receiver is configured, so nothing can be mirrored; set WAYBILL_WEBHOOK__URL."
             raise UsageError(sentence)
         _check_event(here, event)
-        _add(here, NewTask(kind=kinds.MIRROR_AGAIN, subject=ALL, payload=payload), wait=wait)
+        _add(here, NewTask(kind=kinds.MIRROR_AGAIN, subject=ALL, payload=payload), wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -83,29 +102,40 @@ def fire(
     account: Account = None,
     customer: Customer = None,
     wait: Wait = False,
+    as_json: AsJson = False,
     config: Config = None,
 ) -> None:
     """Look at an order and its firing now; mode and brakes are obeyed."""
     with session(config) as here:
         with here.database.read() as connection:
             key = the_order(connection, purchase_order, account=account, customer_id=customer)
-        _add(here, NewTask(kind=kinds.FIRE, subject=key.text), wait=wait)
+        _add(here, NewTask(kind=kinds.FIRE, subject=key.text), wait=wait, as_json=as_json)
 
 
 @app.command()
-def reconcile(*, supplier: Supplier = False, wait: Wait = False, config: Config = None) -> None:
+def reconcile(
+    *, supplier: Supplier = False, wait: Wait = False, as_json: AsJson = False, config: Config = None
+) -> None:
     """Compare the two ledgers."""
     with session(config) as here:
         _require_registry(here)
-        _add(here, NewTask(kind=kinds.RECONCILE, subject=ALL, payload={"supplier": supplier}), wait=wait)
+        _add(
+            here, NewTask(kind=kinds.RECONCILE, subject=ALL, payload={"supplier": supplier}), wait=wait, as_json=as_json
+        )
 
 
-def _add(here: App, new: NewTask, *, wait: bool) -> None:
+def _add(here: App, new: NewTask, *, wait: bool, as_json: bool) -> None:
     with here.database.write() as connection:
         identity = here.tasks.add_job(connection, new, here.database.now(connection))
-    say(identity)
-    if wait:
-        wait_for(here, identity)
+    say(to_json({"task": identity}) if as_json else identity)
+    if not wait:
+        return
+    with watching(here.clock, identity, as_json=as_json) as watch:
+        result = wait_for(here, identity, watch)
+    for line in [to_json({"task": identity, "result": result})] if as_json else sentences(new.kind, result):
+        say(line)
+    if has_findings(new.kind, result):
+        raise typer.Exit(1)
 
 
 def _meant(here: App, account: str | None) -> str:
@@ -127,6 +157,16 @@ def _span(since: datetime, until: datetime) -> Mapping[str, object]:
         sentence = f"--until {instant_text(until)} is before --since {instant_text(since)}; exchange them."
         raise UsageError(sentence)
     return {"since": since.isoformat(), "until": until.isoformat()}
+
+
+def _span_in_the_past(since: datetime, until: datetime, now: datetime) -> Mapping[str, object]:
+    if since > now:
+        sentence = f"--since {instant_text(since)} lies in the future; there is nothing to read yet."
+        raise UsageError(sentence)
+    if since.year < _FIRST_YEAR:
+        sentence = f"--since {instant_text(since)} is before {_FIRST_YEAR}; nothing at the source is that old."
+        raise UsageError(sentence)
+    return _span(since, until)
 
 
 def _what_to_mirror(event: str | None, since: datetime | None, until: datetime | None) -> Mapping[str, object]:

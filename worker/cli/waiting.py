@@ -1,5 +1,7 @@
 """Waiting for a job: for the daemon to do it, or doing it here where there is no daemon."""
 
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +12,7 @@ from worker.app import App
 from worker.db.tables import leases, tasks
 from worker.errors import NotReady, WaybillError
 from worker.kinds import RULES
+from worker.runtime.headways import HEADWAY
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner
 from worker.runtime.state_lock import state_lock
@@ -17,6 +20,8 @@ from worker.states import TaskState
 
 # Seconds between two looks at a job that a daemon does.
 _LOOK_SECONDS = 0.2
+# Seconds for a job that is done here to come to the end of its present request.
+_LEAVE_SECONDS = 10.0
 # What a result says of an account that could not be read.
 _TROUBLES = ("stopped", "error")
 
@@ -27,21 +32,84 @@ class JobFailed(WaybillError):
     exit_status = 3
 
 
-def wait_for(app: App, identity: str) -> dict[str, Any]:
-    """Wait until the job has ended; its result. Raises JobFailed."""
+class LeftOff(WaybillError):
+    """Whoever waited did not want to any longer; the job is none the worse for it."""
+
+    # What a shell says of a command that Ctrl-C ended.
+    exit_status = 130
+
+
+# Hears how far the job has come, by account, now and then while it is waited for.
+Watch = Callable[[Mapping[str, Any]], None]
+
+
+def wait_for(app: App, identity: str, watch: Watch = lambda _headway: None) -> dict[str, Any]:
+    """Wait until the job has ended; its result. Raises JobFailed, and LeftOff at Ctrl-C."""
     before = _row(app, identity).attempts
-    tried = False
     with ExitStack() as stack:
         alone = _is_ours_alone(app, stack)
-        while not _is_over(row := _row(app, identity), before):
-            # What was put off before we asked is done at once; what puts itself off while we wait knows why.
-            if alone and not (tried and _is_put_off(app, row)):
-                tried = True
-                _do_here(app, identity)
-            else:
-                app.clock.sleep(_LOOK_SECONDS)
+        waiting = _Waiting(app, lambda: _until_over(app, identity, before, alone=alone))
+        try:
+            waiting.watch(lambda: watch(_headway(_row(app, identity))))
+        except KeyboardInterrupt:
+            waiting.leave_off()
+            raise LeftOff(_left_off(identity, alone=alone)) from None
+        row = _row(app, identity)
     _raise_if_failed(row)
     return {} if row.result is None else dict(row.result)
+
+
+class _Waiting:
+    """Waiting in a thread of its own, so that a person can be shown how it gets on, and can leave off."""
+
+    def __init__(self, app: App, wait: Callable[[], None]) -> None:
+        self._app = app
+        self._wait = wait
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="wait", daemon=True)
+
+    def watch(self, look: Callable[[], None]) -> None:
+        """Until it is over; raises what went wrong."""
+        self._thread.start()
+        while self._thread.is_alive():
+            look()
+            self._thread.join(_LOOK_SECONDS)
+        if self._error is not None:
+            raise self._error
+
+    def leave_off(self) -> None:
+        """A job that is done here is put back between two requests; a request that hangs is left to the job's lease."""
+        self._app.stop.request()
+        self._thread.join(_LEAVE_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._wait()
+        # It is raised again where somebody hears it.
+        except Exception as error:  # noqa: BLE001 - the thread has nobody to tell
+            self._error = error
+
+
+def _until_over(app: App, identity: str, attempts_before: int, *, alone: bool) -> None:
+    tried = False
+    while not (_is_over(row := _row(app, identity), attempts_before) or app.stop.requested):
+        # What was put off before we asked is done at once; what puts itself off while we wait knows why.
+        if alone and not (tried and _is_put_off(app, row)):
+            tried = True
+            _do_here(app, identity)
+        else:
+            app.clock.sleep(_LOOK_SECONDS)
+
+
+def _headway(row: sa.Row[Any]) -> Mapping[str, Any]:
+    told = {} if row.result is None or row.state != TaskState.RUNNING else row.result.get(HEADWAY, {})
+    return told if isinstance(told, dict) else {}
+
+
+def _left_off(identity: str, *, alone: bool) -> str:
+    if alone:
+        return f"Job {identity} stays on the queue; a daemon, or the same command again, goes on where it was."
+    return f"Job {identity} goes on without this command; `waybill status` shows whether it is done."
 
 
 def _is_over(row: sa.Row[Any], attempts_before: int) -> bool:

@@ -5,6 +5,7 @@ Methods take the caller's transaction. Times of an account are its server's, nev
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from worker.db import for_update
 from worker.db.tables import accounts
+from worker.db.types import Instant
 from worker.event_log import EventLog
 from worker.events import EventDraft, EventType, account_source
 from worker.reading import coverage
@@ -28,6 +30,9 @@ MAX_LAG_SECONDS = 3600.0
 QUIET_DAY = timedelta(days=1)
 # How far a `Date` may be before one received earlier: servers behind one address differ by that much.
 STEP_BACK = timedelta(seconds=2)
+# Clocks this far apart are told, in seconds: nothing is read wrongly, since the server's alone counts for that, but
+# signatures and due times go by ours.
+SKEW_SECONDS = 30.0
 # Stands in `accounts.start` until the first server time is known.
 _UNFIXED = -1
 # Hex digits of a key's fingerprint: enough to tell two keys apart, useless to find one.
@@ -44,6 +49,11 @@ class Account:
     server_time: datetime | None
     guard_read_at: datetime | None
     stopped_reason: str | None
+    # Why the last poll failed; none while the account is read.
+    trouble: str | None = None
+    # The server's clock less ours, at its last answer; none before the first.
+    skew_seconds: float | None = None
+    key_fingerprint: str = ""
 
     @property
     def lag(self) -> timedelta:
@@ -108,6 +118,9 @@ class Accounts:
         latest = account.server_time
         newest = received if latest is None or stepped_back else max(latest, received)
         _set(connection, name, server_time=newest, skew_seconds=skew)
+        if abs(skew) > SKEW_SECONDS and not _is_skewed(account):
+            draft = _account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
+            self._event_log.append(connection, [draft], now)
         if stepped_back:
             self.raise_lag(connection, name, server_time=received, now=now, why="The server's clock stepped back.")
             coverage.retreat(connection, name, find(connection, name).closed_end(received))
@@ -174,14 +187,38 @@ def relax_lag(connection: sa.Connection, source: AccountSource, server_time: dat
         _set(connection, source.name, lag_seconds=wanted)
 
 
+def note_trouble(connection: sa.Connection, name: str, trouble: str | None, now: datetime) -> None:
+    """Why the last poll failed, or that it did not; since when is that of the first in a row."""
+    begins = accounts.c.trouble_since.is_(None)
+    since = None if trouble is None else sa.case((begins, sa.literal(now, Instant)), else_=accounts.c.trouble_since)
+    _set(connection, name, trouble=trouble, trouble_since=since)
+
+
+def skew_text(seconds: float) -> str:
+    """The difference of the two clocks as a sentence with the remedy."""
+    way = "ahead of" if seconds > 0 else "behind"
+    return f"The server's clock is {abs(seconds):.0f} s {way} ours: synchronise this machine's clock."
+
+
+def _is_skewed(account: Account) -> bool:
+    return account.skew_seconds is not None and abs(account.skew_seconds) > SKEW_SECONDS
+
+
 def note_guard_read(connection: sa.Connection, name: str, server_time: datetime) -> None:
     """The guard band was read completely."""
     _set(connection, name, guard_read_at=server_time)
 
 
-def note_swept(connection: sa.Connection, name: str, now: datetime) -> None:
-    """The sweep went through."""
-    _set(connection, name, swept_at=now)
+def note_swept(connection: sa.Connection, name: str, now: datetime, report: Mapping[str, object]) -> None:
+    """The sweep went through, and found that."""
+    _set(connection, name, swept_at=now, sweep_report=dict(report))
+
+
+def reset_lag(connection: sa.Connection, name: str, lag_seconds: float) -> float:
+    """Put the lag back by hand before a quiet day has passed; what it was in force."""
+    before = float(_lock(connection, name).lag_seconds)
+    _set(connection, name, lag_seconds=lag_seconds, lag_raised_at=None)
+    return before
 
 
 def lock(connection: sa.Connection, name: str) -> None:
@@ -224,6 +261,9 @@ def _account(row: sa.Row[Any]) -> Account:
         server_time=row.server_time,
         guard_read_at=row.guard_read_at,
         stopped_reason=row.stopped_reason,
+        trouble=row.trouble,
+        skew_seconds=row.skew_seconds,
+        key_fingerprint=row.key_fingerprint,
     )
 
 

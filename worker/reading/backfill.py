@@ -1,35 +1,23 @@
 """Backfill: certifies a range of source time on demand. What is certified already is not read again."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from connectors.logistic_cloud import DeliveryQuery
 from worker.clock import Clock
 from worker.db import Database
 from worker.errors import NotReady
 from worker.reading import accounts, coverage
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Account, Accounts
+from worker.reading.headway import Headway, Tell
 from worker.reading.recorder import Tally
 from worker.reading.spans import Window, instant_of, second_of, window_or_none
 from worker.reading.window_job import Job
 from worker.reading.windows import WindowReader
 from worker.states import CoverageState
-
-# Requests between two words about progress: ten seconds at one a second.
-PROGRESS_EVERY = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a backfill or sweep has come: seconds of source time done and in all, requests made, rows read."""
-
-    done_seconds: int
-    all_seconds: int
-    requests: int
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +34,14 @@ class BackfillReport:
     holes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """Rows of a range by the source's own count: those that no certificate speaks of yet, and all."""
+
+    left: int
+    total: int
+
+
 class Backfill:
     """Certifies ranges. Raises the connector's errors, and NotReady where nothing of the range is closed yet.
 
@@ -58,32 +54,30 @@ class Backfill:
         self._windows = windows
         self._clock = clock
 
-    def run(
-        self, source: AccountSource, since: datetime, until: datetime, progress: Callable[[Progress], None]
-    ) -> BackfillReport:
-        """Certify every closed second from `since` to `until`."""
+    def run(self, source: AccountSource, since: datetime, until: datetime, tell: Tell) -> BackfillReport:
+        """Certify every closed second from `since` to `until`. What `tell` raises ends it between two requests."""
         tally = Tally()
-        received = self._server_time(source, tally)
+        received, total = self._beginning(source, DeliveryQuery(updated_min=since, updated_max=until), tally)
         window = self._wanted(source, second_of(since), second_of(until), received)
+        expected = self._expected(source.name, window, total)
+        job = Job(source=source, received=received, tally=tally)
         for part in self._todo(source.name, window):
-            for request, _step in enumerate(
-                self._windows.read(Job(source=source, received=received, tally=tally), part)
-            ):
-                if request % PROGRESS_EVERY == 0:
-                    progress(self._progress(source.name, window, tally))
+            for _step in self._windows.read(job, part):
+                tell(self._headway(source.name, window, expected, tally))
         return self._report(source.name, window, tally)
 
-    def _server_time(self, source: AccountSource, tally: Tally) -> datetime:
+    def _beginning(self, source: AccountSource, query: DeliveryQuery, tally: Tally) -> tuple[datetime, int | None]:
+        """The server's time, and how many rows it counts in the range, for the price of one request."""
         with self._database.write() as connection:
             self._accounts.ensure(connection, source, self._clock.now())
-        told = source.client.server_time()
+        told = source.client.list_deliveries(query, page=0, page_size=1)
         tally.requests += 1
-        if told.instant is None or told.age > 0:
+        if told.server_time is None or told.age > 0:
             sentence = f"{source.name}: the server's answers carry no usable Date, so nothing can be certified."
             raise NotReady(sentence)
         with self._database.write() as connection:
-            accounts.fix_start(connection, source, told.instant)
-        return told.instant
+            accounts.fix_start(connection, source, told.server_time)
+        return told.server_time, told.total
 
     def _wanted(self, source: AccountSource, since: int, until: int, received: datetime) -> Window:
         """The closed part of the range, as pending where nothing is known of it."""
@@ -107,11 +101,22 @@ class Backfill:
         parts = [span.window.overlap(window) for span in spans if span.state is not CoverageState.CERTIFIED]
         return [part for part in parts if part is not None]
 
-    def _progress(self, name: str, window: Window, tally: Tally) -> Progress:
+    def _expected(self, name: str, window: Window, total: int | None) -> _Expected | None:
+        """The rows of the window that are left to be read; None where the source counts none."""
+        if not total:
+            return None
+        with self._database.read() as connection:
+            known = coverage.certified_spans(connection, name, window)
+        # A span's rows may lie outside of the window too, so this is a guess at best.
+        return _Expected(left=max(0, total - sum(span.rows for span in known)), total=total)
+
+    def _headway(self, name: str, window: Window, expected: _Expected | None, tally: Tally) -> Headway:
+        """In rows where the source counts them: seconds say little where months are empty."""
         left = sum(part.seconds for part in self._todo(name, window))
-        return Progress(
-            done_seconds=window.seconds - left, all_seconds=window.seconds, requests=tally.requests, rows=tally.rows
-        )
+        if expected is None or not left:
+            return Headway(done=window.seconds - left, all=window.seconds, requests=tally.requests, rows=tally.rows)
+        done = expected.total - max(0, expected.left - tally.rows)
+        return Headway(done=done, all=expected.total, requests=tally.requests, rows=tally.rows)
 
     def _report(self, name: str, window: Window, tally: Tally) -> BackfillReport:
         return BackfillReport(

@@ -3,23 +3,26 @@
 A span of some days, every delivery not yet final, and every open linked order, whatever their age.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 import sqlalchemy as sa
 
+from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from worker.clock import Clock
 from worker.db import Database
 from worker.db.tables import deliveries, links, orders
 from worker.reading import accounts, coverage
-from worker.reading.account_source import AccountSource
-from worker.reading.backfill import PROGRESS_EVERY, Progress
+from worker.reading.account_source import AccountSource, DeliverySource
+from worker.reading.accounts import Account
 from worker.reading.delivery_rows import FINAL
+from worker.reading.headway import Headway, Tell
 from worker.reading.observations import News
 from worker.reading.order_reader import OrderReader
 from worker.reading.recorder import Recorder, Tally
-from worker.reading.spans import Span, Window, second_of, window_or_none
+from worker.reading.spans import Span, Window, instant_of, second_of, window_or_none
 from worker.reading.window_job import Job
 from worker.reading.windows import WindowReader
 from worker.states import CoverageState, OrderState
@@ -71,63 +74,139 @@ class Sweep:
         self._order_reader = order_reader
         self._clock = clock
 
-    def run(self, source: AccountSource, days: float, progress: Callable[[Progress], None]) -> SweepReport:
+    def run(self, source: AccountSource, days: float, tell: Tell) -> SweepReport:
         """Sweep the last `days`, the deliveries not yet final and the open linked orders of an account."""
-        tally = Tally(news=[])
-        unread = self._span(source, days, tally, progress)
-        self._unfinished(source, tally)
-        unread += self._open_orders(source, tally)
-        with self._database.write() as connection:
-            accounts.note_swept(connection, source.name, self._clock.now())
-            findings = _findings(connection, source.name, tally)
-        return SweepReport(
-            account=source.name,
-            requests=tally.requests,
-            rows=tally.rows,
-            appeared=tally.appeared,
-            changed=tally.changed,
-            returned=tally.returned,
-            vanished=tally.vanished,
-            findings=findings,
-            unread=tuple(unread),
-        )
-
-    def _span(
-        self, source: AccountSource, days: float, tally: Tally, progress: Callable[[Progress], None]
-    ) -> list[str]:
+        seen = _Seen(source.client)
+        run = _Run(source=replace(source, client=seen), tally=Tally(news=[]), seen=seen, tell=tell)
         with self._database.read() as connection:
             account = accounts.find(connection, source.name)
-        if account.server_time is None:
-            return ["The account was never polled."]
-        received = account.server_time
-        last = account.closed_end(received) - 1
-        window = window_or_none(second_of(received - timedelta(days=days)), last)
-        if window is None:
+            window = _span_of(account, days)
+            run.expect(_expected(connection, source, window))
+        unread = ["The account was never polled."] if account.server_time is None else self._span(run, account, window)
+        self._unfinished(run)
+        unread += self._open_orders(run)
+        return self._report(run, unread)
+
+    def _span(self, run: "_Run", account: Account, window: Window | None) -> list[str]:
+        """Everything of the span, and by id whatever we hold of it and that did not come."""
+        if window is None or account.server_time is None:
             return []
-        job = Job(source=source, received=received, tally=tally, certify=False, alarm=False)
-        for request, _step in enumerate(self._windows.read(job, window)):
-            if request % PROGRESS_EVERY == 0:
-                progress(_progress(window, tally))
+        job = Job(source=run.source, received=account.server_time, tally=run.tally, certify=False, alarm=False)
+        for _step in self._windows.read(job, window):
+            run.told()
+        with self._database.read() as connection:
+            held = _held_within(connection, run.source.name, window)
+        self._by_id(run, sorted(held - run.seen.ids))
         return job.unproved
 
-    def _unfinished(self, source: AccountSource, tally: Tally) -> None:
-        """Every delivery not yet final by id; one that the source does not have becomes not visible."""
+    def _unfinished(self, run: "_Run") -> None:
+        """Every delivery not yet final by id."""
         with self._database.read() as connection:
-            ids = _unfinished_ids(connection, source.name)
-        for start in range(0, len(ids), source.page_size):
-            chunk = ids[start : start + source.page_size]
-            self._recorder.confirm(source, chunk, proof={"kind": "sweep"}, tally=tally, alarm=False)
+            ids = _unfinished_ids(connection, run.source.name)
+        self._by_id(run, ids)
 
-    def _open_orders(self, source: AccountSource, tally: Tally) -> list[str]:
+    def _by_id(self, run: "_Run", ids: Sequence[int]) -> None:
+        """One that the source does not have becomes not visible."""
+        for start in range(0, len(ids), run.source.page_size):
+            chunk = ids[start : start + run.source.page_size]
+            self._recorder.confirm(run.source, chunk, proof={"kind": "sweep"}, tally=run.tally, alarm=False)
+            run.told()
+
+    def _open_orders(self, run: "_Run") -> list[str]:
         with self._database.read() as connection:
-            numbers = _open_numbers(connection, source.name)
-        readings = [self._order_reader.read_number(source, number, tally, alarm=False) for number in numbers]
-        return [reading.reason for reading in readings if not reading.proved]
+            numbers = _open_numbers(connection, run.source.name)
+        unread = []
+        for number in numbers:
+            reading = self._order_reader.read_number(run.source, number, run.tally, alarm=False)
+            unread += [] if reading.proved else [reading.reason]
+            run.told()
+        return unread
+
+    def _report(self, run: "_Run", unread: Sequence[str]) -> SweepReport:
+        name, tally = run.source.name, run.tally
+        with self._database.write() as connection:
+            report = SweepReport(
+                account=name,
+                requests=tally.requests,
+                rows=tally.rows,
+                appeared=tally.appeared,
+                changed=tally.changed,
+                returned=tally.returned,
+                vanished=tally.vanished,
+                findings=_findings(connection, name, tally),
+                unread=tuple(unread[:MAX_FINDINGS]),
+            )
+            accounts.note_swept(connection, name, self._clock.now(), asdict(report))
+        return report
 
 
-def _progress(window: Window, tally: Tally) -> Progress:
-    # A sweep states nothing about coverage, so how far it came is told in requests and rows.
-    return Progress(done_seconds=0, all_seconds=window.seconds, requests=tally.requests, rows=tally.rows)
+class _Seen:
+    """The account's client, which remembers the ids of all that it listed."""
+
+    def __init__(self, client: DeliverySource) -> None:
+        self._client = client
+        self.ids: set[int] = set()
+
+    def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage:
+        """One page."""
+        found = self._client.list_deliveries(query, page=page, page_size=page_size)
+        ids = (record.get("id") for record in found.records if isinstance(record, dict))
+        self.ids.update(key for key in ids if isinstance(key, int))
+        return found
+
+    def get_delivery(self, delivery_id: int) -> DeliveryAnswer:
+        """One record."""
+        return self._client.get_delivery(delivery_id)
+
+    def server_time(self) -> ServerTime:
+        """The server's clock."""
+        return self._client.server_time()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    source: AccountSource
+    tally: Tally
+    seen: _Seen
+    tell: Tell
+    _expected: int = 0
+
+    def expect(self, requests: int) -> None:
+        """About so many requests in all."""
+        self._expected = requests
+
+    def told(self) -> None:
+        """A sweep states nothing about coverage, so how far it came is told in requests."""
+        tally = self.tally
+        done, expected = tally.requests, max(self._expected, tally.requests + 1)
+        self.tell(Headway(done=done, all=expected, requests=tally.requests, rows=tally.rows))
+
+
+def _span_of(account: Account, days: float) -> Window | None:
+    if account.server_time is None:
+        return None
+    since = second_of(account.server_time - timedelta(days=days))
+    return window_or_none(since, account.closed_end(account.server_time) - 1)
+
+
+def _expected(connection: sa.Connection, source: AccountSource, window: Window | None) -> int:
+    """Requests, by what we hold: a sweep that finds nothing new takes about so many."""
+    rows = 0 if window is None else len(_held_within(connection, source.name, window))
+    lists = math.ceil(rows / source.page_size) + math.ceil(
+        len(_unfinished_ids(connection, source.name)) / source.page_size
+    )
+    return lists + len(_open_numbers(connection, source.name))
+
+
+def _held_within(connection: sa.Connection, account: str, window: Window) -> set[int]:
+    """The visible deliveries whose stamp lies in the window."""
+    statement = sa.select(deliveries.c.id).where(
+        deliveries.c.account == account,
+        deliveries.c.visible,
+        deliveries.c.updated_at >= instant_of(window.since),
+        deliveries.c.updated_at < instant_of(window.until + 1),
+    )
+    return set(connection.execute(statement).scalars())
 
 
 def _unfinished_ids(connection: sa.Connection, account: str) -> list[int]:

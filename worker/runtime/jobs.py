@@ -1,6 +1,7 @@
 """Jobs asked for by hand (`waybill enqueue …`) or by the night's schedule: each is a task, done like any other.
 
-A job's subject is an account's name, or ALL; a firing's is the order's key. What came of it is kept with the task.
+A job's subject is an account's name, or ALL; a firing's is the order's key. Backfills of several ranges go on at once,
+so theirs is the range, and the account stands in the payload. What came of a job is kept with its task.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,9 @@ from worker import kinds
 from worker.db import Database
 from worker.errors import UsageError
 from worker.events import OrderKey
+from worker.reading.headway import Tell
 from worker.runtime.closing import Closing, nothing_to_close
+from worker.runtime.headways import Headways
 from worker.runtime.runner import Service
 from worker.tasks import Claim
 from worker.work import Close, Done, GiveUp, Later, Outcome
@@ -40,11 +43,11 @@ class Accounts(Protocol):
         """Poll once, now."""
         ...
 
-    def backfill(self, account: str, since: datetime, until: datetime) -> Result:
+    def backfill(self, account: str, since: datetime, until: datetime, tell: Tell) -> Result:
         """Certify a span of source time."""
         ...
 
-    def sweep(self, account: str) -> Result:
+    def sweep(self, account: str, tell: Tell) -> Result:
         """Read slowly what polling may have missed."""
         ...
 
@@ -60,6 +63,7 @@ class Jobs:
         *,
         database: Database,
         accounts: Accounts,
+        headways: Headways,
         reconcile: Callable[[bool], Result],
         mirror_one: Callable[[str], int],
         mirror_between: Callable[[datetime, datetime], int],
@@ -69,6 +73,7 @@ class Jobs:
     ) -> None:
         self._database = database
         self._accounts = accounts
+        self._headways = headways
         self._reconcile = reconcile
         self._mirror_one = mirror_one
         self._mirror_between = mirror_between
@@ -80,7 +85,7 @@ class Jobs:
         """The table of kind and service."""
         return {
             kinds.POLL: self._job(lambda claim: self._each(claim, self._accounts.poll)),
-            kinds.SWEEP: self._job(lambda claim: self._each(claim, self._accounts.sweep)),
+            kinds.SWEEP: self._job(self._sweep),
             kinds.BACKFILL: self._job(self._backfill),
             kinds.RECONCILE: self._job(lambda claim: self._reconcile(bool(claim.payload.get("supplier", False)))),
             kinds.MIRROR_AGAIN: self._job(self._mirror_again),
@@ -106,7 +111,7 @@ class Jobs:
         return Later(until=until, reason=reason, counted=False)
 
     def _each(self, claim: Claim, work: Callable[[str], Result]) -> Result:
-        return {name: work(name) for name in self._meant(claim.subject)}
+        return {name: work(name) for name in self._meant(str(claim.payload.get("account", claim.subject)))}
 
     def _meant(self, subject: str) -> tuple[str, ...]:
         names = self._accounts.names()
@@ -119,7 +124,11 @@ class Jobs:
 
     def _backfill(self, claim: Claim) -> Result:
         since, until = _instant(claim.payload, "since"), _instant(claim.payload, "until")
-        return self._each(claim, lambda name: self._accounts.backfill(name, since, until))
+        headway = self._headways.of
+        return self._each(claim, lambda name: self._accounts.backfill(name, since, until, headway(claim, name)))
+
+    def _sweep(self, claim: Claim) -> Result:
+        return self._each(claim, lambda name: self._accounts.sweep(name, self._headways.of(claim, name)))
 
     def _mirror_again(self, claim: Claim) -> Result:
         event = claim.payload.get("event")

@@ -1,0 +1,94 @@
+"""What a person sees while a job is waited for: a bar for each account on a terminal, else a line now and then."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from worker.cli.output import say, to_json
+from worker.clock import Clock
+
+# A line every ten seconds says that it gets on without filling a log.
+LINE_SECONDS = 10.0
+# Seconds in a minute and in an hour.
+_MINUTE, _HOUR = 60, 3600
+
+Show = Callable[[Mapping[str, Any]], None]
+
+
+@contextmanager
+def watching(clock: Clock, identity: str, *, as_json: bool) -> Iterator[Show]:
+    """What suits: JSON on standard output, or bars (a terminal) or lines (anything else) on standard error."""
+    if as_json:
+        yield _now_and_then(clock, lambda name, told: say(to_json({"task": identity, "account": name, **told})))
+    elif sys.stderr.isatty():
+        with _bars() as bars:
+            yield _Bars(bars).show
+    else:
+        yield _now_and_then(clock, lambda name, told: _line(f"{name}: {in_words(told)}"))
+
+
+def in_words(told: Mapping[str, Any]) -> str:
+    """Such as `42 % · 10400 rows · 45 requests · about 1 min 5 s left`."""
+    left = told.get("left_seconds")
+    parts = (
+        f"{told['share']:.0%}".replace("%", " %"),
+        f"{told['rows']} rows",
+        f"{told['requests']} requests",
+        "time left not known yet" if left is None else f"about {duration(left)} left",
+    )
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Such as `2 h 5 min`, `1 min 5 s` or `7 s`: two units at most."""
+    whole = round(seconds)
+    if whole >= _HOUR:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    if whole >= _MINUTE:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole} s"
+
+
+def _now_and_then(clock: Clock, tell: Callable[[str, Mapping[str, Any]], None]) -> Show:
+    told_at: dict[str, float] = {}
+
+    def show(headway: Mapping[str, Any]) -> None:
+        for name, told in headway.items():
+            if clock.monotonic() - told_at.get(name, -LINE_SECONDS) >= LINE_SECONDS:
+                told_at[name] = clock.monotonic()
+                tell(name, told)
+
+    return show
+
+
+def _line(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[told]}"),
+        console=Console(stderr=True),
+    )
+
+
+class _Bars:
+    """A bar for each account that was told of."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._ids: dict[str, TaskID] = {}
+
+    def show(self, headway: Mapping[str, Any]) -> None:
+        """Draw."""
+        for name, told in headway.items():
+            if name not in self._ids:
+                self._ids[name] = self._bars.add_task(name, total=1.0, told="")
+            self._bars.update(self._ids[name], completed=told["share"], told=in_words(told))

@@ -32,6 +32,7 @@ class EventType(StrEnum):
     COVERAGE_REOPENED = "waybill.coverage.reopened"
     ACCOUNT_STOPPED = "waybill.account.stopped"
     ACCOUNT_RECOVERED = "waybill.account.recovered"
+    ACCOUNT_SKEWED = "waybill.account.clock_skewed"
     CREDITS_FROZEN = "waybill.credits.frozen"
 
 

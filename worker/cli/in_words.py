@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from worker.reading.accounts import SKEW_SECONDS, skew_text
 from worker.runtime.progress import some
 from worker.runtime.status import AccountStatus
 
@@ -17,4 +18,8 @@ def reading(account: AccountStatus) -> str:
     holes = f"{account.holes} {'hole' if account.holes == 1 else 'holes'}" if account.holes else ""
     pending = f"{account.pending} {'span' if account.pending == 1 else 'spans'} to read" if account.pending else ""
     stopped = "" if account.stopped is None else f"stopped: {account.stopped}"
-    return " · ".join(part for part in (lag, holes, pending, stopped) if part)
+    trouble = "" if account.trouble is None else f"cannot be read: {account.trouble}"
+    pace = f"slowed to {account.requests_per_second:.2f} requests/s after 429" if account.slowed else ""
+    skew = account.skew_seconds
+    clock = skew_text(skew) if skew is not None and abs(skew) > SKEW_SECONDS else ""
+    return " · ".join(part for part in (lag, holes, pending, pace, clock, stopped, trouble) if part)

@@ -36,6 +36,7 @@ MAX_BACKOFF_SECONDS = 60.0
 # A hole counts as retried from its second round on.
 RETRIED = 2
 
+_UNKNOWN = "not looked at yet"
 _REFUSALS = (Unauthorized, Forbidden, NotFound, Misconfigured)
 
 
@@ -106,6 +107,8 @@ class Poller:
         self._failures = 0
         self._not_before = 0.0
         self._last = PollReport(account=source.name)
+        # What the account's row says of it; before the first look, nobody knows.
+        self._noted: str | None = _UNKNOWN
 
     @property
     def first_server_time(self) -> datetime | None:
@@ -121,6 +124,7 @@ class Poller:
             try:
                 trouble = self._poll(tally)
                 self._failures, self._not_before = 0, 0.0
+                self._note(trouble)
                 self._last = self._report(tally, error=trouble)
             except _REFUSALS as refusal:
                 self._last = self._stopped(tally, refusal.sentence)
@@ -238,13 +242,22 @@ class Poller:
         with self._database.write() as connection:
             self._accounts.ensure(connection, self.source, self._clock.now())
             self._accounts.stop(connection, self.source.name, sentence, self._clock.now())
+        self._note(None)
         return self._report(tally, stopped=sentence)
 
     def _failed(self, tally: Tally, sentence: str) -> PollReport:
         self._failures += 1
         wait = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self._failures, 10))
         self._not_before = self._clock.monotonic() + wait
+        self._note(sentence)
         return self._report(tally, error=sentence)
+
+    def _note(self, trouble: str | None) -> None:
+        """Let everybody see why the account cannot be read; once, until it is something else."""
+        if trouble != self._noted:
+            with self._database.write() as connection:
+                accounts.note_trouble(connection, self.source.name, trouble, self._clock.now())
+            self._noted = trouble
 
     def _report(self, tally: Tally, *, stopped: str | None = None, error: str | None = None) -> PollReport:
         with self._database.read() as connection:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker import switches
+from worker.budget import pace_of
 from worker.db import Database
 from worker.db.tables import accounts as account_rows
 from worker.db.tables import events, firings, orders, set_aside, tasks
@@ -25,7 +26,11 @@ _IN_DOUBT = (FiringState.AMBIGUOUS, FiringState.NEEDS_PERSON)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
-    """How far an account was read. `lag_seconds`: how far the certified end is behind the database's time."""
+    """How far an account was read. `lag_seconds`: how far the certified end is behind the database's time.
+
+    `stopped` is a refusal (a person must act), `trouble` a failure that may pass. `requests_per_second` is the pace in
+    force, below that of the settings after a 429; `skew_seconds` the server's clock less ours.
+    """
 
     account: str
     certified_until: datetime | None
@@ -33,6 +38,11 @@ class AccountStatus:
     holes: int
     pending: int
     stopped: str | None
+    trouble: str | None = None
+    requests_per_second: float | None = None
+    skew_seconds: float | None = None
+    # Whether a 429 made the pace slower.
+    slowed: bool = False
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -43,6 +53,9 @@ class AccountStatus:
             "holes": self.holes,
             "pending": self.pending,
             "stopped": self.stopped,
+            "trouble": self.trouble,
+            "requests_per_second": _rounded(self.requests_per_second),
+            "skew_seconds": _rounded(self.skew_seconds),
         }
 
 
@@ -127,6 +140,7 @@ def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatu
         until = coverage.certified_until(connection, name, account.start)
         certified = None if until is None else instant_of(until)
         spans = [span.state for span in coverage.open_spans(connection, name)]
+        pace = pace_of(connection, accounts.source_budget(account.key_fingerprint), now)
         yield AccountStatus(
             account=name,
             certified_until=certified,
@@ -134,6 +148,10 @@ def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatu
             holes=spans.count(CoverageState.HOLE),
             pending=spans.count(CoverageState.PENDING),
             stopped=account.stopped_reason,
+            trouble=account.trouble,
+            requests_per_second=None if pace is None else pace.requests_per_second,
+            skew_seconds=account.skew_seconds,
+            slowed=pace is not None and pace.slowed > 1,
         )
 
 
@@ -166,6 +184,10 @@ def _events(connection: sa.Connection) -> int:
     # Positions are given out one by one, so the highest is the count of all there ever were, at no cost.
     found: int | None = connection.execute(sa.select(sa.func.max(events.c.position))).scalar_one()
     return 0 if found is None else found
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
 
 
 def _text(moment: datetime) -> str:

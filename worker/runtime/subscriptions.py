@@ -16,6 +16,7 @@ TERMINAL = frozenset(
         EventType.COVERAGE_REOPENED,
         EventType.ACCOUNT_STOPPED,
         EventType.ACCOUNT_RECOVERED,
+        EventType.ACCOUNT_SKEWED,
         EventType.CREDITS_FROZEN,
     }
 )

@@ -68,6 +68,11 @@ class WarehousePosts:
         with self._lock:
             return [asdict(call) for call in self._calls]
 
+    @property
+    def pending(self) -> bool:
+        """Whether a late commit is still to come."""
+        return any(timer.is_alive() for timer in self._timers)
+
     def stop(self) -> None:
         """Let no late commit happen any more."""
         for timer in self._timers:

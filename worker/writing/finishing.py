@@ -1,6 +1,6 @@
 """The end of a write: kept, read back through the usual recording, and told to whoever waits for its task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -62,17 +62,24 @@ class Finishing:
         return self._closed(done, close)
 
     def read_back(self, done: Write, close: Close) -> Done:
-        """Read the delivery, so that the log shows what was written; where that fails, the next poll reads it."""
+        """Read what was written, so that the log shows it; where that fails, the next poll reads it."""
         try:
-            record = None if done.delivery_id is None else self._look.by_id(done.account, done.delivery_id)
+            shown = self._shown(done)
         except (ConnectorError, Cached) as error:
             _log.warning("not read back yet", delivery=done.delivery_id, error=str(error))
             return self._closed(done, close)
-        others = () if record is None else differences(done.wanted, record)
+        others = _flaws(done, shown)
         if others:
             told = f"{_DEEDS[done.action]}, but the warehouse shows otherwise: {', '.join(others)}."
             done = self._moves.noted(done, told)
         return self._closed(done, close, others)
+
+    def _shown(self, done: Write) -> Sequence[Document]:
+        """A creation is read by its number: two deliveries with it are told, whoever made the other."""
+        if done.action is WriteAction.CREATE:
+            return self._look.by_number(done.account, str(done.wanted["number"])).records
+        record = None if done.delivery_id is None else self._look.by_id(done.account, done.delivery_id)
+        return () if record is None else (record,)
 
     def ended(self, write: Write, state: WriteState, reason: str) -> GiveUp:
         """It ends without having been done; its task becomes a dead letter, which a person may retry or drop."""
@@ -82,3 +89,10 @@ class Finishing:
         with self._database.write() as connection:
             close(connection, {**done.document(), "differs": list(differs)})
         return Done()
+
+
+def _flaws(done: Write, shown: Sequence[Document]) -> tuple[str, ...]:
+    if len(shown) > 1:
+        named = ", ".join(str(record.get("id")) for record in shown)
+        return (f"{len(shown)} deliveries have the number ({named})",)
+    return tuple(name for record in shown for name in differences(done.wanted, record))

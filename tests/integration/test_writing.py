@@ -1,0 +1,383 @@
+"""Writing at the warehouse: what comes of a write, in every way it can end."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.errors import Interrupted, NotConnected
+from connectors.simulated.switches import PostFault
+from tests.writing_kit import ITEM, READ_ONLY, Desk, desk, ended
+from worker.checkpoints import nothing
+from worker.db.tables import delivery_writes, tasks
+from worker.errors import LostClaim
+from worker.states import TaskState, WriteAction, WriteState
+from worker.work import Done, GiveUp, Later, Outcome
+from worker.writing.finishing import RECORDED
+from worker.writing.service import FROZEN, MAX_SENDS
+
+NEVER = PostFault.DROP_BEFORE_COMMIT
+
+
+@pytest.fixture
+def at(database_url: str) -> Iterator[Desk]:
+    """A desk on each database in turn."""
+    with desk(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def quick(sqlite_url: str) -> Iterator[Desk]:
+    """A desk on SQLite, where the database makes no difference."""
+    with desk(sqlite_url) as made:
+        yield made
+
+
+def _lost() -> Interrupted:
+    return Interrupted("logistic.cloud", "list deliveries", "no answer")
+
+
+def _no(outcome: Outcome) -> str:
+    assert isinstance(outcome, GiveUp), outcome
+    return outcome.reason
+
+
+def test_a_created_delivery_is_in_the_event_log_at_once(at: Desk) -> None:
+    """It is read back through the usual reading, and the task tells its id."""
+    queued = at.create()
+
+    assert ended(at.work(queued)) == "done"
+    (row,) = at.rows(number="LS010328")
+    assert (row["status"], row["note"], row["lineItems"][0]["quantity"]) == ("draft", "Unload with care!", 5000)
+    assert [event.subject for event in at.bench.events("waybill.delivery.appeared")] == [f"deliveries/{row['id']}"]
+    assert (at.told["state"], at.told["delivery_id"], at.told["differs"]) == ("done", row["id"], [])
+
+
+def test_asking_twice_creates_once(at: Desk) -> None:
+    """A number that is there with the same content is done; nothing is sent."""
+    at.work(at.create())
+    again = at.create()
+
+    assert ended(at.work(again)) == "done"
+    assert at.write(again).reason == "already so; nothing was sent."
+    assert len(at.calls) == 1
+
+
+def test_the_same_write_that_is_still_open_is_not_asked_for_twice(at: Desk) -> None:
+    """A command that was killed and is given again goes on with its intent."""
+    first, second = at.create(), at.create()
+    other = at.create(note="other")
+
+    assert first == second
+    assert other != first
+
+
+def test_an_open_write_whose_task_was_dropped_gets_a_new_one(at: Desk) -> None:
+    """An intent never stays without somebody to do it."""
+    first = at.create()
+    with at.bench.database.write() as connection:
+        connection.execute(sa.update(tasks).values(state=TaskState.DONE, ended_at=at.clock.now()))
+    second = at.create()
+
+    assert second.write == first.write
+    assert second.task != first.task
+
+
+def test_a_number_that_is_taken_is_refused_before_anything_is_sent(quick: Desk) -> None:
+    """Another content under the same number is a person's mistake, named by field."""
+    quick.work(quick.create())
+
+    reason = _no(quick.work(quick.create(note="other", numberPurchaseOrder="X")))
+
+    assert "which differs in note, numberPurchaseOrder" in reason
+    assert len(quick.calls) == 1
+
+
+def test_a_refusal_is_told_field_by_field_and_leaves_nothing(quick: Desk) -> None:
+    """Problem details become one sentence, with everything that was complained of."""
+    items = [{"articleId": 5, "quantity": 1}, {"articleId": 6, "quantity": 1}]
+    queued = quick.create(lineItems=items)
+
+    reason = _no(quick.work(queued))
+
+    assert "HTTP 400" in reason
+    assert "lineItems[0].articleId: The article does not exist." in reason
+    assert "lineItems[1].articleId: The article does not exist" in reason
+    assert quick.write(queued).state is WriteState.REFUSED
+    assert quick.rows() == []
+
+
+def test_a_key_that_may_only_read_is_told_which_one_is_needed(quick: Desk) -> None:
+    """403: nothing happened, and the remedy is said."""
+    queued = quick.create()
+
+    assert _no(quick.work(queued, key=READ_ONLY)).endswith("This needs an API key with Delivery.Write.")
+    assert quick.write(queued).state is WriteState.REFUSED
+
+
+def test_a_write_that_no_connection_was_made_for_may_be_sent_again_at_once(quick: Desk) -> None:
+    """Provably nothing was sent: no settle time, no doubt."""
+    queued = quick.create()
+    url = quick.server.url
+    quick.server.stop()
+    with pytest.raises(NotConnected):
+        quick.service(nothing).advance(queued.write, 1, quick.close)
+    write = quick.write(queued)
+
+    assert (write.state, write.sends) == (WriteState.ASKED, 0)
+
+    assert quick.server.start() == url
+    assert ended(quick.work(queued)) == "done"
+
+
+def test_what_was_refused_because_a_gateway_sent_it_twice_is_done(sqlite_url: str) -> None:
+    """The second answer says that the number is taken: by us."""
+    with desk(sqlite_url, duplicate_numbers_refused=True) as at:
+        queued = at.create()
+        at.script(PostFault.GATEWAY_TWICE)
+
+        assert ended(at.work(queued)) == "done"
+        assert at.write(queued).reason == "created; the answer was lost."
+        assert len(at.rows(number="LS010328")) == 1
+
+
+def test_two_deliveries_with_the_number_are_told_whoever_made_them(quick: Desk) -> None:
+    """A source that takes a number twice, and a gateway that sends twice: nobody finds out by accident."""
+    queued = quick.create()
+    quick.script(PostFault.GATEWAY_TWICE)
+
+    assert ended(quick.work(queued)) == "done"
+    assert "2 deliveries have the number" in quick.write(queued).reason
+    assert quick.told["differs"]
+
+
+@pytest.mark.parametrize("clears", [True, False])
+def test_an_update_changes_what_it_names_and_nothing_else(sqlite_url: str, clears: bool) -> None:  # noqa: FBT001
+    """Whether the source clears what is omitted or not: the whole head is sent."""
+    with desk(sqlite_url, put_clears_omitted=clears, null_items_clear_drafts=True) as at:
+        known = at.draft("LS7", numberExternal="EX7", numberPurchaseOrder="PO7", priority="high")
+        before = at.rows(number="LS7")[0]
+        queued = at.ask(WriteAction.UPDATE, {"note": "Mind the step."}, known)
+
+        assert ended(at.work(queued)) == "done"
+        after = at.rows(number="LS7")[0]
+        same = before.keys() - {"note", "lineItems", "updatedAt", "attributes"}
+        assert {name: after[name] for name in same} == {name: before[name] for name in same}
+        assert after["note"] == "Mind the step."
+        assert [(item["quantity"], item["note"]) for item in after["lineItems"]] == [(5000, "Look twice.")]
+        assert at.told["differs"] == []
+
+
+def test_an_approved_delivery_keeps_its_line_items_while_its_head_changes(quick: Desk) -> None:
+    """`lineItems: null` goes with it; a file with line items is refused before anything is sent."""
+    known = quick.draft("LS8", status="approved")
+    head = quick.ask(WriteAction.UPDATE, {"note": "later"}, known)
+    items = quick.ask(WriteAction.UPDATE, {"lineItems": [ITEM]}, known)
+
+    assert ended(quick.work(head)) == "done"
+    assert "line items can be changed in a draft only" in _no(quick.work(items))
+    assert len(quick.rows(number="LS8")[0]["lineItems"]) == 1
+    assert len(quick.calls) == 1
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_approving_twice_approves_once(sqlite_url: str, refuses: bool) -> None:  # noqa: FBT001
+    """Whether the source would refuse the second or not: it is not sent."""
+    with desk(sqlite_url, approve_twice_refused=refuses) as at:
+        known = at.draft("LS9")
+
+        assert ended(at.work(at.ask(WriteAction.APPROVE, {}, known))) == "done"
+        assert ended(at.work(at.ask(WriteAction.APPROVE, {}, known))) == "done"
+        assert [call["path"].endswith("/approve") for call in at.calls] == [True]
+
+
+def test_a_write_that_never_arrives_ends_with_a_person_who_may_try_again(quick: Desk) -> None:
+    """Three requests without a trace are no accident; a retried dead letter begins anew."""
+    queued = quick.create()
+    quick.script(*[NEVER] * MAX_SENDS)
+
+    assert f"It was sent {MAX_SENDS} times" in _no(quick.work(queued))
+    assert quick.write(queued).state is WriteState.NEEDS_PERSON
+    assert ended(quick.work(queued)) == "done"
+    assert len(quick.rows(number="LS010328")) == 1
+
+
+def test_a_delivery_that_somebody_else_changed_meanwhile_is_left_to_a_person(quick: Desk) -> None:
+    """A lost update is not sent over a change that it did not know."""
+    known = quick.draft("LS10")
+    queued = quick.ask(WriteAction.UPDATE, {"note": "ours"}, known)
+    quick.script(NEVER)
+    service = quick.service(nothing)
+    waits = service.advance(queued.write, 1, quick.close)
+    quick.bench.warehouse.change(known, lambda row: row.update(note="theirs"))
+    quick.clock.advance(120)
+
+    assert isinstance(waits, Later)
+    assert "was changed by somebody else meanwhile" in _no(service.advance(queued.write, 1, quick.close))
+    assert quick.rows(number="LS10")[0]["note"] == "theirs"
+
+
+def test_an_update_overtaken_by_the_end_of_its_delivery_is_refused(quick: Desk) -> None:
+    """It did not arrive, and cannot be repeated any more."""
+    known = quick.draft("LS11")
+    queued = quick.ask(WriteAction.UPDATE, {"note": "ours"}, known)
+    quick.script(NEVER)
+    service = quick.service(nothing)
+    service.advance(queued.write, 1, quick.close)
+    quick.bench.warehouse.change(known, lambda row: row.update(status="completed"))
+    quick.clock.advance(120)
+
+    assert "is completed: nothing about it can be changed" in _no(service.advance(queued.write, 1, quick.close))
+    assert quick.write(queued).state is WriteState.REFUSED
+
+
+def test_the_settle_time_is_waited_for_before_absence_is_believed(quick: Desk) -> None:
+    """A source that shows things late is given its time: the lag in force."""
+    queued = quick.create()
+    quick.script(NEVER)
+    service = quick.service(nothing)
+    outcome = service.advance(queued.write, 1, quick.close)
+    write = quick.write(queued)
+
+    assert isinstance(outcome, Later)
+    assert not outcome.counted
+    assert outcome.until == write.settled_at
+    assert write.settled_at is not None
+    assert write.deadline is not None
+    assert (write.settled_at - write.deadline).total_seconds() == 60
+    assert service.advance(queued.write, 1, quick.close) == outcome
+    assert len(quick.calls) == 1
+
+
+def test_a_process_that_was_held_up_sends_nothing_after_its_deadline(quick: Desk) -> None:
+    """Somebody else took its write up, sent it, and is done: the sleeper finds that out before it connects."""
+    queued = quick.create()
+    others: list[Outcome] = []
+
+    def sleep(name: str) -> None:
+        if name == FROZEN and not others:
+            others.append(Done())
+            others[0] = quick.work(queued)
+
+    with pytest.raises(LostClaim):
+        quick.service(sleep).advance(queued.write, 1, quick.close)
+
+    assert ended(others[0]) == "done"
+    assert quick.effects == 1
+    assert quick.write(queued).state is WriteState.DONE
+
+
+def test_of_two_writes_about_one_subject_only_one_is_in_doubt(at: Desk) -> None:
+    """Two requests whose fate is unknown could not be told apart; the database would refuse it as well."""
+    known = at.draft("LS12")
+    first = at.ask(WriteAction.UPDATE, {"note": "first"}, known)
+    at.script(NEVER)
+    at.service(nothing).advance(first.write, 1, at.close)
+    second = at.ask(WriteAction.APPROVE, {}, known)
+
+    assert f"Write {first.write} about id {known} is still in doubt" in _no(at.work(second))
+    with at.bench.database.read() as connection:
+        row = connection.execute(sa.select(delivery_writes).where(delivery_writes.c.id == first.write)).one()
+    values = {**row._mapping, "id": "another", "number": row.number + 100}  # noqa: SLF001 - a row as a mapping
+    with pytest.raises(sa.exc.IntegrityError), at.bench.database.write() as connection:
+        connection.execute(sa.insert(delivery_writes).values(values))
+
+
+def test_a_reading_that_proves_nothing_sends_nothing(quick: Desk) -> None:
+    """An answer out of a cache, a filter that was not understood, a count that is off: look again later."""
+    cached = quick.create(number="A")
+    quick.bench.warehouse.panel.change({"age_seconds": 5})
+    first = quick.service(nothing).advance(cached.write, 1, quick.close)
+    quick.bench.warehouse.panel.change({"age_seconds": 0})
+    quick.draft("B")
+    quick.bench.client.bend = lambda page: replace(page, records=({"id": 5, "number": "Z"},), total=1)
+    unfiltered = quick.service(nothing).advance(cached.write, 1, quick.close)
+    quick.bench.client.bend = lambda page: replace(page, total=3)
+    off = quick.service(nothing).advance(cached.write, 1, quick.close)
+
+    for outcome, why in ((first, "from a cache"), (unfiltered, "not understood"), (off, "says that there are 3")):
+        assert isinstance(outcome, Later)
+        assert outcome.counted
+        assert why in outcome.reason
+    assert quick.calls == []
+
+
+def test_a_source_that_cannot_be_read_before_a_write_is_not_written_to(quick: Desk) -> None:
+    """The look comes first; without it nothing is sent."""
+    queued = quick.create()
+
+    def fail(_number: int) -> None:
+        raise _lost()
+
+    quick.bench.client.before = fail
+    with pytest.raises(Interrupted):
+        quick.service(nothing).advance(queued.write, 1, quick.close)
+
+    assert quick.calls == []
+
+
+def test_a_write_that_cannot_be_read_back_is_done_all_the_same(quick: Desk) -> None:
+    """The next poll will show it; the person is not told that it failed."""
+    queued = quick.create()
+
+    def fail_afterwards(_number: int) -> None:
+        if quick.calls:
+            raise _lost()
+
+    quick.bench.client.before = fail_afterwards
+
+    assert ended(quick.work(queued)) == "done"
+    assert quick.told["state"] == "done"
+
+
+def test_a_write_whose_end_was_recorded_before_its_process_died_is_closed(quick: Desk) -> None:
+    """A refusal stays one; only a person who retries it begins anew."""
+    queued = quick.create(lineItems=[{"articleId": 5, "quantity": 1}])
+    first = _no(quick.work(queued))
+
+    assert _no(quick.service(nothing).advance(queued.write, 2, quick.close)) == first
+    assert len(quick.calls) == 1
+
+
+def test_what_the_source_shows_otherwise_than_asked_is_told(quick: Desk) -> None:
+    """Done, but not as wanted: a person should know."""
+    queued = quick.create()
+
+    def bend(name: str) -> None:
+        if name == RECORDED:
+            known = int(quick.rows(number="LS010328")[0]["id"])
+            quick.bench.warehouse.change(known, lambda row: row.update(note="cut"))
+
+    outcome = quick.service(bend).advance(queued.write, 1, quick.close)
+
+    assert isinstance(outcome, Done)
+    assert quick.write(queued).reason == "created, but the warehouse shows otherwise: note."
+    assert quick.told["differs"] == ["note"]
+
+
+def test_a_write_of_an_account_that_is_gone_is_given_up_with_the_reason(quick: Desk) -> None:
+    """As is one that nobody knows."""
+    queued = quick.create()
+    with quick.bench.database.write() as connection:
+        connection.execute(sa.update(delivery_writes).values(account="gone.logistic.cloud"))
+
+    assert "gone.logistic.cloud is not in the settings" in _no(quick.work(queued))
+    assert "There is no write" in _no(quick.service(nothing).advance("nobody", 1, quick.close))
+
+
+def test_an_answer_about_another_delivery_is_not_believed(quick: Desk) -> None:
+    """It is looked up like one that was lost."""
+    known = quick.draft("LS13")
+    queued = quick.ask(WriteAction.UPDATE, {"note": "ours"}, known)
+    perform = quick.server.posts._perform  # noqa: SLF001 - the twin answers about something else
+
+    def other(request: object) -> object:
+        reply = perform(request)
+        return replace(reply, body=reply.body.replace(str(known).encode(), b"99"))
+
+    quick.server.posts._perform = other  # noqa: SLF001
+
+    assert ended(quick.work(queued)) == "done"
+    assert quick.write(queued).reason == "updated; the answer was lost."
+    assert quick.effects == 1

@@ -84,9 +84,11 @@ def list_coverage(
         yield _span(row)
 
 
-def holes(connection: sa.Connection) -> int:
-    """How many holes there are in the coverage."""
+def holes(connection: sa.Connection, *, account: str | None = None) -> int:
+    """How many holes there are in the coverage, of one account or of all."""
     statement = sa.select(sa.func.count()).select_from(coverage).where(coverage.c.state == CoverageState.HOLE)
+    if account is not None:
+        statement = statement.where(coverage.c.account == account)
     return int(connection.execute(statement).scalar_one())
 
 
@@ -113,6 +115,7 @@ def _span(row: sa.Row[Any]) -> Document:
         "certified": row.proof if row.state == CoverageState.CERTIFIED else None,
         "rows": row.rows,
         "requests": row.requests,
+        "seconds": row.until - row.since + 1,
         "reason": row.reason,
         "tries": row.tries,
         "retry_at": row.retry_at,

@@ -1,14 +1,21 @@
 """`waybill coverage`: which spans of source time were read completely, and which were not."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import sqlalchemy as sa
 import typer
 
+from worker.app import App
+from worker.cli.in_words import duration
 from worker.cli.options import Account, AsJson, Config
-from worker.cli.output import show_rows
+from worker.cli.output import cell, say, show_rows
 from worker.cli.session import session
+from worker.errors import UsageError
 from worker.listings import COVERAGE_COLUMNS, holes, list_coverage
+from worker.reading import accounts, coverage
+from worker.reading.spans import Span, instant_of
 from worker.states import CoverageState
 
 app = typer.Typer(help="Certified spans and holes.", invoke_without_command=True)
@@ -16,9 +23,13 @@ app = typer.Typer(help="Certified spans and holes.", invoke_without_command=True
 Check = Annotated[bool, typer.Option("--check", help="Exit 1 if there is a hole.")]
 State = Annotated[CoverageState | None, typer.Option("--state", help="Only spans in this state.")]
 
+# What a person sees: of each span its length, and columns about trouble only where there is some.
+_ALWAYS = ("account", "since", "until", "length", *COVERAGE_COLUMNS[3:])
+_WHERE_THERE_IS = ("tries", "retry_at", "reason")
+
 
 @app.callback()
-def coverage(
+def show(
     context: typer.Context,
     *,
     check: Check = False,
@@ -27,7 +38,7 @@ def coverage(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """List spans of source time by account."""
+    """List spans of source time by account: what proves each, what it took, and why a hole is one."""
     if context.invoked_subcommand is None:
         _show(account=account, state=state, check=check, as_json=as_json, config=config)
 
@@ -45,9 +56,80 @@ def list_command(
     _show(account=account, state=state, check=check, as_json=as_json, config=config)
 
 
+@app.command("reset-lag")
+def reset_lag(*, account: Account = None, config: Config = None) -> None:
+    """Put the lag back to LAG_SECONDS before a quiet day has passed, once the cause of late rows is gone."""
+    with session(config) as here:
+        floors = {one.name: one.lag_seconds for one in here.settings.accounts}
+        for name in _meant(floors, account):
+            say(_reset(here, name, floors[name]))
+
+
+def _meant(floors: Mapping[str, float], account: str | None) -> Sequence[str]:
+    if account is None:
+        return list(floors)
+    if account not in floors:
+        sentence = f"--account: there is no account {account!r}; configured are: {', '.join(floors) or 'none'}."
+        raise UsageError(sentence)
+    return [account]
+
+
+def _reset(here: App, name: str, floor: float) -> str:
+    with here.database.write() as connection:
+        if accounts.find_or_none(connection, name) is None:
+            return f"{name}: it was not read yet, so its lag is {floor:g} s."
+        before = accounts.reset_lag(connection, name, floor)
+    return f"{name}: the lag is {floor:g} s" + ("." if before == floor else f" again (it was {before:g} s).")
+
+
 def _show(*, account: str | None, state: CoverageState | None, check: bool, as_json: bool, config: Path | None) -> None:
     with session(config) as here, here.database.read() as connection:
-        show_rows(list_coverage(connection, account=account, state=state), COVERAGE_COLUMNS, as_json=as_json)
-        found = holes(connection)
+        rows = list_coverage(connection, account=account, state=state)
+        if as_json:
+            show_rows(rows, COVERAGE_COLUMNS, as_json=True)
+        else:
+            _for_a_person(rows)
+            for line in _summary(connection, account):
+                say(line)
+        found = holes(connection, account=account)
     if check and found:
         raise typer.Exit(1)
+
+
+def _for_a_person(rows: Iterable[dict[str, object]]) -> None:
+    # Neighbours that say the same are one row, so there are few.
+    told = [{**row, "length": duration(float(str(row["seconds"])))} for row in rows]
+    extra = [column for column in _WHERE_THERE_IS if any(row[column] for row in told)]
+    show_rows(told, (*_ALWAYS, *extra), as_json=False)
+
+
+def _summary(connection: sa.Connection, account: str | None) -> Iterable[str]:
+    """A line an account: the answer to whether anything was missed."""
+    names = [name for name in accounts.names(connection) if account in (None, name)]
+    if not names:
+        yield "Nothing was read yet: `waybill run` reads, `waybill doctor` says what it takes."
+    for name in names:
+        yield f"{name}: {_standing(connection, name)}"
+
+
+def _standing(connection: sa.Connection, name: str) -> str:
+    account = accounts.find(connection, name)
+    until = coverage.certified_until(connection, name, account.start)
+    spans = coverage.open_spans(connection, name)
+    unproved = [span for span in spans if span.state is CoverageState.HOLE]
+    whole = "nothing is certified yet" if until is None else f"without a gap until {cell(instant_of(until))}"
+    parts = [
+        whole,
+        *_count(unproved, "hole"),
+        *_count([span for span in spans if span not in unproved], "span", " to be read"),
+    ]
+    retries = [span.retry_at for span in unproved if span.retry_at is not None]
+    parts += [f"tried again from {cell(min(retries).replace(microsecond=0))} on"] if retries else []
+    return f"{'; '.join(parts)} (lag {account.lag_seconds:g} s)."
+
+
+def _count(spans: Sequence[Span], what: str, more: str = "") -> list[str]:
+    if not spans:
+        return []
+    seconds = sum(span.window.seconds for span in spans)
+    return [f"{len(spans)} {what}{'' if len(spans) == 1 else 's'} of {duration(seconds)}{more}"]

@@ -6,10 +6,23 @@ from worker.reading.accounts import SKEW_SECONDS, skew_text
 from worker.runtime.progress import some
 from worker.runtime.status import AccountStatus
 
+# Units of time by their length in seconds, the longest first.
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
 
 def in_words(counts: Mapping[str, int]) -> str:
     """Such as `1 open · 11 complete`; states that nothing is in are left out."""
     return " · ".join(f"{count} {state.replace('_', ' ')}" for state, count in some(counts).items()) or "none"
+
+
+def duration(seconds: float) -> str:
+    """Such as `3 d 4 h`, `1 min 5 s` or `7 s`: two units at most."""
+    left, parts = round(seconds), []
+    for name, length in _UNITS:
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) if parts else "0 s"
 
 
 def reading(account: AccountStatus) -> str:
@@ -22,4 +35,14 @@ def reading(account: AccountStatus) -> str:
     pace = f"slowed to {account.requests_per_second:.2f} requests/s after 429" if account.slowed else ""
     skew = account.skew_seconds
     clock = skew_text(skew) if skew is not None and abs(skew) > SKEW_SECONDS else ""
-    return " · ".join(part for part in (lag, holes, pending, pace, clock, stopped, trouble) if part)
+    return " · ".join(part for part in (lag, holes, pending, pace, clock, stopped, trouble, _sweep(account)) if part)
+
+
+def _sweep(account: AccountStatus) -> str:
+    """When it was swept last, and how much of that polling had not seen."""
+    if account.swept_at is None or account.sweep is None:
+        return ""
+    found = len(account.sweep["findings"]) + account.sweep["vanished"]
+    unread = f", {len(account.sweep['unread'])} not read completely" if account.sweep["unread"] else ""
+    told = f"{found} not seen by polling" if found else "nothing that polling had not seen"
+    return f"swept {account.swept_at:%Y-%m-%dT%H:%M:%SZ}: {told}{unread}"

@@ -8,13 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from worker.cli.in_words import duration
 from worker.cli.output import say, to_json
 from worker.clock import Clock
 
 # A line every ten seconds says that it gets on without filling a log.
 LINE_SECONDS = 10.0
-# Seconds in a minute and in an hour.
-_MINUTE, _HOUR = 60, 3600
 
 Show = Callable[[Mapping[str, Any]], None]
 
@@ -41,16 +40,6 @@ def in_words(told: Mapping[str, Any]) -> str:
         "time left not known yet" if left is None else f"about {duration(left)} left",
     )
     return " · ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Such as `2 h 5 min`, `1 min 5 s` or `7 s`: two units at most."""
-    whole = round(seconds)
-    if whole >= _HOUR:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    if whole >= _MINUTE:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    return f"{whole} s"
 
 
 def _now_and_then(clock: Clock, tell: Callable[[str, Mapping[str, Any]], None]) -> Show:

@@ -16,11 +16,11 @@ from worker.db import for_update
 from worker.db.tables import accounts
 from worker.db.types import Instant
 from worker.event_log import EventLog
-from worker.events import EventDraft, EventType, account_source
+from worker.events import EventType
 from worker.reading import coverage
+from worker.reading.account_events import account_draft, coverage_draft
 from worker.reading.account_source import AccountSource
-from worker.reading.delivery_rows import instant_text
-from worker.reading.spans import Window, instant_of, second_of, window_or_none
+from worker.reading.spans import Window, second_of, window_or_none
 
 # An account without START begins this long before its first run: DESIGN §8.
 DEFAULT_REACH = timedelta(days=30)
@@ -54,6 +54,9 @@ class Account:
     # The server's clock less ours, at its last answer; none before the first.
     skew_seconds: float | None = None
     key_fingerprint: str = ""
+    # When the last sweep went through, and what it found that polling had not seen.
+    swept_at: datetime | None = None
+    sweep_report: Mapping[str, Any] | None = None
 
     @property
     def lag(self) -> timedelta:
@@ -119,7 +122,7 @@ class Accounts:
         newest = received if latest is None or stepped_back else max(latest, received)
         _set(connection, name, server_time=newest, skew_seconds=skew)
         if abs(skew) > SKEW_SECONDS and not _is_skewed(account):
-            draft = _account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
+            draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
             self._event_log.append(connection, [draft], now)
         if stepped_back:
             self.raise_lag(connection, name, server_time=received, now=now, why="The server's clock stepped back.")
@@ -129,7 +132,7 @@ class Accounts:
     def stop(self, connection: sa.Connection, name: str, reason: str, now: datetime) -> None:
         """The source refuses: stated once, with the remedy."""
         if _lock(connection, name).stopped_reason is None:
-            draft = _account_draft(name, EventType.ACCOUNT_STOPPED, now, reason)
+            draft = account_draft(name, EventType.ACCOUNT_STOPPED, now, reason)
             self._event_log.append(connection, [draft], now)
         _set(connection, name, stopped_reason=reason)
 
@@ -137,12 +140,12 @@ class Accounts:
         """The source answers again."""
         if _lock(connection, name).stopped_reason is not None:
             _set(connection, name, stopped_reason=None)
-            draft = _account_draft(name, EventType.ACCOUNT_RECOVERED, now, None)
+            draft = account_draft(name, EventType.ACCOUNT_RECOVERED, now, None)
             self._event_log.append(connection, [draft], now)
 
     def tell_hole(self, connection: sa.Connection, name: str, window: Window, reason: str, now: datetime) -> None:
         """A window could not be proved: stated once."""
-        draft = _coverage_draft(name, EventType.COVERAGE_HOLE, window, reason, now)
+        draft = coverage_draft(name, EventType.COVERAGE_HOLE, window, reason, now)
         self._event_log.append(connection, [draft], now)
 
     def _reopen_all(self, connection: sa.Connection, name: str, now: datetime) -> None:
@@ -154,8 +157,13 @@ class Accounts:
             self._tell_reopened(connection, name, window, why, now)
 
     def _tell_reopened(self, connection: sa.Connection, name: str, window: Window, why: str, now: datetime) -> None:
-        draft = _coverage_draft(name, EventType.COVERAGE_REOPENED, window, why, now)
+        draft = coverage_draft(name, EventType.COVERAGE_REOPENED, window, why, now)
         self._event_log.append(connection, [draft], now)
+
+
+def names(connection: sa.Connection) -> list[str]:
+    """Every account that was ever read."""
+    return list(connection.execute(sa.select(accounts.c.name).order_by(accounts.c.name)).scalars())
 
 
 def find(connection: sa.Connection, name: str) -> Account:
@@ -264,6 +272,8 @@ def _account(row: sa.Row[Any]) -> Account:
         trouble=row.trouble,
         skew_seconds=row.skew_seconds,
         key_fingerprint=row.key_fingerprint,
+        swept_at=row.swept_at,
+        sweep_report=row.sweep_report,
     )
 
 
@@ -273,30 +283,3 @@ def _last_seconds(connection: sa.Connection, account: Account, seconds: int) -> 
         return None
     since = last - seconds + 1
     return window_or_none(since if account.start is None else max(account.start, since), last)
-
-
-def _coverage_draft(name: str, kind: EventType, window: Window, reason: str, now: datetime) -> EventDraft:
-    return EventDraft(
-        source=account_source(name),
-        subject="coverage",
-        type=kind,
-        time=now,
-        fingerprint=f"{window.since}-{window.until}",
-        data={
-            "account": name,
-            "since": instant_text(instant_of(window.since)),
-            "until": instant_text(instant_of(window.until)),
-            "reason": reason,
-        },
-    )
-
-
-def _account_draft(name: str, kind: EventType, now: datetime, reason: str | None) -> EventDraft:
-    return EventDraft(
-        source=account_source(name),
-        subject="account",
-        type=kind,
-        time=now,
-        fingerprint=now.isoformat(),
-        data={"account": name, "reason": reason},
-    )

@@ -43,6 +43,9 @@ class AccountStatus:
     skew_seconds: float | None = None
     # Whether a 429 made the pace slower.
     slowed: bool = False
+    # When the last sweep went through, and what it found that polling had not seen.
+    swept_at: datetime | None = None
+    sweep: Mapping[str, Any] | None = None
 
     def document(self) -> dict[str, object]:
         """As JSON."""
@@ -56,6 +59,8 @@ class AccountStatus:
             "trouble": self.trouble,
             "requests_per_second": _rounded(self.requests_per_second),
             "skew_seconds": _rounded(self.skew_seconds),
+            "swept_at": None if self.swept_at is None else _text(self.swept_at),
+            "sweep": None if self.sweep is None else dict(self.sweep),
         }
 
 
@@ -152,6 +157,8 @@ def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatu
             requests_per_second=None if pace is None else pace.requests_per_second,
             skew_seconds=account.skew_seconds,
             slowed=pace is not None and pace.slowed > 1,
+            swept_at=account.swept_at,
+            sweep=account.sweep_report,
         )
 
 

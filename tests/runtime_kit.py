@@ -25,7 +25,7 @@ from worker.db import Database
 from worker.db.tables import tasks as task_rows
 from worker.event_log import EventLog
 from worker.events import Event, EventDraft, EventType, OrderKey, account_source, delivery_subject
-from worker.kinds import COMPLETION, FIRING, RULES
+from worker.kinds import COMPLETION, FIRING, MIRROR_SCHEDULE, RULES
 from worker.leases import Leases
 from worker.mirror import Mirror
 from worker.pace import Pace
@@ -126,6 +126,7 @@ class Bench:
         part: Part | None = None,
         lease_seconds: float = 30,
         holder: str = "w1",
+        checkpoint: Checkpoint = nothing,
     ) -> Iterator[Engine]:
         """A running engine; everything that is not given does nothing."""
         idle = self.closing([])
@@ -145,7 +146,7 @@ class Bench:
             lease_seconds=lease_seconds,
             clock=SystemClock(),
             random=Random(1),  # noqa: S311 - jitter
-            checkpoint=nothing,
+            checkpoint=checkpoint,
             beat=_no_pulse,
         )
         engine.start()
@@ -162,6 +163,7 @@ class Bench:
         checkpoint: Checkpoint = nothing,
         seconds: float = 2.0,
         secrets: Sequence[str] = (SECRET,),
+        schedule: Sequence[float] = MIRROR_SCHEDULE,
     ) -> Mirror:
         """A mirror to a receiver."""
         client = HttpClient(system="webhook", base_url=url, headers={}, turns=Unmetered(), random=random.Random(1))  # noqa: S311 - jitter
@@ -174,6 +176,7 @@ class Bench:
             clock=chosen,
             random=Random(1),  # noqa: S311 - jitter
             checkpoint=checkpoint,
+            schedule=schedule,
         )
 
     @contextmanager

@@ -5,7 +5,7 @@ the published schedule; then the task is a dead letter and the subject goes on.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 import orjson
@@ -45,8 +45,11 @@ class Mirror:
         clock: Clock,
         random: Random,
         checkpoint: Checkpoint,
+        schedule: Sequence[float] = MIRROR_SCHEDULE,
     ) -> None:
+        """`schedule`: seconds until the next try after each one that failed; the last wait is the longest."""
         self.pace = pace
+        self._schedule = schedule
         self._database = database
         self._target = target
         self._clock = clock
@@ -86,8 +89,8 @@ class Mirror:
         _log.info("event not taken", event_id=claim.event_id, reason=outcome.reason)
         if outcome.asks_for_less:
             self.pace.too_much(outcome.retry_after)
-        until = next_try(claim.attempts, outcome.retry_after, self._clock.now(), self._random)
-        return Later(until=until, reason=outcome.reason)
+        wait = next_wait(self._schedule, claim.attempts, outcome.retry_after, self._random)
+        return Later(until=self._clock.now() + timedelta(seconds=wait), reason=outcome.reason)
 
     def _switch_off(self) -> Later:
         reason = "The receiver answered 410 Gone: it wants no more events. Run `waybill webhook enable` to go on."
@@ -100,8 +103,8 @@ class Mirror:
         return self.put_off(reason)
 
 
-def next_try(attempts: int, retry_after: float | None, now: datetime, random: Random) -> datetime:
-    """When to post again after this many tries (from 1); the receiver may ask for longer, never for less."""
-    scheduled = MIRROR_SCHEDULE[min(attempts, len(MIRROR_SCHEDULE)) - 1]
+def next_wait(schedule: Sequence[float], attempts: int, retry_after: float | None, random: Random) -> float:
+    """Seconds until the next post after this many tries (from 1); the receiver may ask for longer, never for less."""
+    scheduled = schedule[min(attempts, len(schedule)) - 1]
     wait = scheduled if retry_after is None else max(scheduled, retry_after)
-    return now + timedelta(seconds=wait * (1 + random.uniform(0, MIRROR_JITTER)))
+    return wait * (1 + random.uniform(0, MIRROR_JITTER))

@@ -136,6 +136,25 @@ def test_a_key_without_the_scope_is_told(shell: Shell, warehouse: WarehouseServe
     assert "Delivery.Read" in "".join(one["do"] for one in lines(done) if one["level"] == "remote")
 
 
+def test_whether_a_key_may_write_is_found_out_without_writing(shell: Shell, warehouse: WarehouseServer) -> None:
+    """403 proves that it may not; another no says that it seems so; an odd answer says nothing; nothing is changed."""
+    check = f"account {warehouse.url.split('/')[2]}"
+    reads = shell("doctor", "--json")
+    warehouse.keys.update(dict.fromkeys(warehouse.keys, ("Delivery.Write",)))
+    writes = shell("doctor", "--json")
+    warehouse.panel.change({"write_script": ["commit_then_500"]})
+    odd = shell("doctor", "--json")
+    warehouse.warehouse.put(0, {"id": 0, "status": "draft", "lineItems": []})
+    exists = shell("doctor", "--json")
+
+    assert "may read and not write: Delivery.Write is missing" in said(reads, check, Level.NOTE)
+    assert "seems to have Delivery.Write" in said(writes, check, Level.OK)
+    assert "was not answered as documented" in said(odd, check, Level.NOTE)
+    assert "there is a delivery 0, which must not be touched" in said(exists, check, Level.NOTE)
+    assert {call["path"].rpartition("/deliveries/")[2] for call in warehouse.posts.truth()} == {"0/approve"}
+    assert sum(call["effects"] for call in warehouse.posts.truth()) == 0
+
+
 def test_clocks_that_differ_and_answers_that_prove_nothing_are_told(shell: Shell, warehouse: WarehouseServer) -> None:
     """A minute of skew, a cache in front, and no X-Total are warnings about the account."""
     warehouse.panel.change({"date_skew_seconds": 60.0, "age_seconds": 7, "x_total": False})

@@ -57,7 +57,12 @@ def replay_probe(here: App) -> ReplayProbe:
 def _accounts(here: App) -> tuple[AccountCase, ...]:
     sources = here.following.sources
     return tuple(
-        AccountCase(name=one.name, source=sources.get(one.name), key_expires=one.api_key_expires)
+        AccountCase(
+            name=one.name,
+            source=sources.get(one.name),
+            writes=here.clients.writer(one),
+            key_expires=one.api_key_expires,
+        )
         for one in here.settings.accounts
     )
 

@@ -6,9 +6,11 @@ from datetime import datetime
 
 from connectors.errors import ConnectorError
 from connectors.logistic_cloud import DeliveryPage, DeliveryQuery
+from connectors.logistic_cloud_writes import DeliveryWrites
 from worker.clock import Clock
 from worker.doctor.expiry import expiry, unknown_expiry
 from worker.doctor.finding import Finding, ok, problem, remote, warning
+from worker.doctor.write_scope import examine_write_scope
 from worker.reading.account_source import AccountSource
 
 # Seconds between two clocks that matter to nobody: stamps are whole seconds, and an answer takes a while.
@@ -17,10 +19,11 @@ SKEW_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountCase:
-    """An account of the settings; `source` is None without a key."""
+    """An account of the settings; `source` and `writes` are None without a key."""
 
     name: str
     source: AccountSource | None
+    writes: DeliveryWrites | None
     key_expires: datetime | None
 
 
@@ -52,6 +55,8 @@ def _account(case: AccountCase, clock: Clock) -> Iterator[Finding]:
         yield remote(check, error)
         return
     yield ok(check, "deliveries can be read: the key has Delivery.Read, or Delivery.Write")
+    if case.writes is not None:
+        yield examine_write_scope(check, case.source.client, case.writes)
     yield from _headers(check, page)
     yield _skew(check, page, clock.now())
 

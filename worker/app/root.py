@@ -39,10 +39,12 @@ from worker.runtime.headways import Headways
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.runtime.jobs import Jobs
 from worker.runtime.leadership import Leadership
+from worker.runtime.nights import SPREAD
 from worker.runtime.pruning import Pruning
 from worker.runtime.pulse import Pulse
 from worker.runtime.runner import Service
 from worker.runtime.scheduler import Scheduler
+from worker.runtime.set_back import SetBack
 from worker.runtime.slots import PLACES
 from worker.runtime.status import Status, read_status
 from worker.runtime.stopping import Stop
@@ -209,6 +211,7 @@ class App:
     def take_over(self) -> None:
         """Take up at once what a process left that was killed; only where the lock says that there is no other."""
         if self.is_alone:
+            SetBack(self.database).at_start()
             with self.database.write() as connection:
                 outbox.take_over(connection)
 
@@ -235,6 +238,8 @@ class App:
         """The ticks of this process."""
         ticks = Ticks(
             database=self.database,
+            clock=self.clock,
+            later=SPREAD * self.random.random(),
             tasks=self.tasks,
             reading=self.accounts,
             overdue=self.crediting.firing.overdue,
@@ -247,6 +252,7 @@ class App:
         return Scheduler(
             ticks=ticks.table(),
             leadership=Leadership(leases=self.leases, name="scheduler", clock=self.clock),
+            set_back=SetBack(self.database).by,
             clock=self.clock,
             beat=self.pulse.beat,
         )

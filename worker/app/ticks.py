@@ -1,15 +1,18 @@
 """What the scheduler does and when."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import structlog
 
 from worker import kinds
 from worker.app.reading import Reading
+from worker.clock import Clock
 from worker.db import Database
 from worker.firing.overdue import Overdue
 from worker.runtime.forgotten import Forgotten
 from worker.runtime.jobs import ALL
+from worker.runtime.nights import Nightly, Nights
 from worker.runtime.pruning import Pruning
 from worker.runtime.scheduler import Tick
 from worker.tasks import NewTask, Tasks
@@ -20,6 +23,8 @@ _log = structlog.get_logger(__name__)
 _OVERDUE_SECONDS = 1.0
 # What no task speaks of any more waits no longer than this, in seconds: the look reads every order, and finds nothing.
 _FORGOTTEN_SECONDS = 600.0
+# What is due at night is looked for as often as this, in seconds.
+_NIGHT_SECONDS = 60.0
 # Hours of the night in UTC: after midnight's batch jobs, one after the other.
 _SWEEP_HOUR = 1
 _RECONCILE_HOUR = 3
@@ -33,6 +38,8 @@ class Ticks:
         self,
         *,
         database: Database,
+        clock: Clock,
+        later: timedelta,
         tasks: Tasks,
         reading: Reading,
         overdue: Overdue,
@@ -42,6 +49,7 @@ class Ticks:
         has_registry: bool,
         wake: Callable[[], None],
     ) -> None:
+        """`later` spreads the night's work of several installations."""
         self._database = database
         self._tasks = tasks
         self._reading = reading
@@ -51,6 +59,7 @@ class Ticks:
         self._poll_seconds = poll_seconds
         self._has_registry = has_registry
         self._wake = wake
+        self._nights = Nights(database=database, clock=clock, table=self.nightly(), later=later)
 
     def table(self) -> Sequence[Tick]:
         """Every tick."""
@@ -58,15 +67,25 @@ class Ticks:
             *(self._poll(name) for name in self._reading.names()),
             Tick(name="overdue", action=self._find_overdue, seconds=_OVERDUE_SECONDS),
             Tick(name="forgotten", action=self._find_forgotten, seconds=_FORGOTTEN_SECONDS),
-            Tick(name="sweep", action=lambda: self._add(kinds.SWEEP), hour=_SWEEP_HOUR),
-            *self._nightly_reconcile(),
-            Tick(name="prune", action=self._prune, hour=_PRUNE_HOUR),
+            Tick(name="night", action=self._nights.look, seconds=_NIGHT_SECONDS),
         ]
 
-    def _nightly_reconcile(self) -> Sequence[Tick]:
-        if not self._has_registry:
-            return []
-        return [Tick(name="reconcile", action=lambda: self._add(kinds.RECONCILE), hour=_RECONCILE_HOUR)]
+    def nightly(self) -> Sequence[Nightly]:
+        """What is done once a night."""
+        reconcile = [Nightly(name="reconcile", action=self._reconcile, hour=_RECONCILE_HOUR)]
+        return [
+            Nightly(name="sweep", action=self._sweep, hour=_SWEEP_HOUR),
+            *(reconcile if self._has_registry else []),
+            Nightly(name="prune", action=self._prune, hour=_PRUNE_HOUR),
+        ]
+
+    def _sweep(self) -> None:
+        # One job each: an account that cannot be read holds up no other.
+        self._add([NewTask(kind=kinds.SWEEP, subject=name) for name in self._reading.names()])
+
+    def _reconcile(self) -> None:
+        # With the whole of the supplier's list: deliveries on credit orders that no link names are seen here only.
+        self._add([NewTask(kind=kinds.RECONCILE, subject=ALL, payload={"supplier": True})])
 
     def _poll(self, account: str) -> Tick:
         return Tick(
@@ -81,9 +100,10 @@ class Ticks:
         if self._forgotten.run():
             self._wake()
 
-    def _add(self, kind: str) -> None:
+    def _add(self, jobs: Sequence[NewTask]) -> None:
         with self._database.write() as connection:
-            self._tasks.add_job(connection, NewTask(kind=kind, subject=ALL), self._database.now(connection))
+            for job in jobs:
+                self._tasks.add_job(connection, job, self._database.now(connection))
         self._wake()
 
     def _prune(self) -> None:

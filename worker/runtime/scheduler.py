@@ -13,8 +13,6 @@ import structlog
 from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.job import Job
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from connectors.errors import ConnectorError
@@ -25,21 +23,17 @@ from worker.runtime.stopping import Stopped
 
 _log = structlog.get_logger(__name__)
 
-# Nightly work is spread over this many seconds, so that several installations do not come at once.
-_NIGHTLY_JITTER_SECONDS = 600
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
-    """Something to be done again and again: every `seconds`, or nightly at `hour` o'clock UTC.
+    """Something to be done again and again, every `seconds`.
 
     The action may name the seconds after which it wants to be done again, if that is sooner.
     """
 
     name: str
     action: Callable[[], float | None]
-    seconds: float | None = None
-    hour: int | None = None
+    seconds: float
 
 
 # How often the wall clock is held against the one that only grows, and how far back it may go unnoticed, in seconds.
@@ -54,10 +48,11 @@ class ClockWatch:
         self._clock = clock
         self._ahead = self._difference()
 
-    def stepped_back(self) -> bool:
-        """Whether the wall clock was set back since the last look."""
+    def set_back_by(self) -> float:
+        """Seconds that the wall clock was set back since the last look; 0 where it was not."""
         before, self._ahead = self._ahead, self._difference()
-        return before - self._ahead > _CLOCK_STEP_SECONDS
+        seconds = before - self._ahead
+        return seconds if seconds > _CLOCK_STEP_SECONDS else 0.0
 
     def _difference(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()
@@ -78,13 +73,21 @@ class Scheduler:
     """Runs ticks in threads of its own; a tick that is still running is not started again."""
 
     def __init__(
-        self, *, ticks: Sequence[Tick], leadership: Leadership, beat: Callable[[str], None], clock: Clock
+        self,
+        *,
+        ticks: Sequence[Tick],
+        leadership: Leadership,
+        beat: Callable[[str], None],
+        clock: Clock,
+        set_back: Callable[[float], None],
     ) -> None:
+        """`set_back` is told by how many seconds the clock was set back."""
         self._ticks = ticks
         self._clock = clock
         self._stopping = threading.Event()
         self._leadership = leadership
         self._beat = beat
+        self._set_back = set_back
         self._running = 0
         self._ended = threading.Condition()
         # A tick that comes while its last one is running is skipped: that is meant, and no reason for a warning.
@@ -96,7 +99,7 @@ class Scheduler:
         )
 
     def start(self) -> None:
-        """Begin; what has an interval is done at once."""
+        """Begin; every tick comes at once."""
         self.plan()
         self._scheduler.start()
         threading.Thread(target=self._mind_the_clock, name="clock watch", daemon=True).start()
@@ -104,9 +107,13 @@ class Scheduler:
     def plan(self) -> None:
         """Plan every tick by the wall clock as it stands, whatever was planned before."""
         for tick in self._ticks:
-            at_once = {} if tick.seconds is None else {"next_run_time": self._clock.now()}
             self._scheduler.add_job(
-                self._run, _trigger(tick), args=(tick,), id=tick.name, replace_existing=True, **at_once
+                self._run,
+                IntervalTrigger(seconds=tick.seconds, timezone=UTC),
+                args=(tick,),
+                id=tick.name,
+                replace_existing=True,
+                next_run_time=self._clock.now(),
             )
 
     def stop(self, seconds: float) -> None:
@@ -120,9 +127,16 @@ class Scheduler:
     def _mind_the_clock(self) -> None:
         watch = ClockWatch(self._clock)
         while not self._stopping.wait(_CLOCK_LOOK_SECONDS):
-            if watch.stepped_back():
-                _log.warning("the clock was set back")
+            seconds = watch.set_back_by()
+            if seconds:
                 self.plan()
+                self._pull(seconds)
+
+    def _pull(self, seconds: float) -> None:
+        try:
+            self._set_back(seconds)
+        except DatabaseUnavailable as error:
+            _log.warning("what is due is late by as much as the clock was set back", error=error.sentence)
 
     def _run(self, tick: Tick) -> None:
         with self._ended:
@@ -151,9 +165,3 @@ class Scheduler:
         else:
             return again
         return None
-
-
-def _trigger(tick: Tick) -> BaseTrigger:
-    if tick.seconds is None:
-        return CronTrigger(hour=tick.hour, jitter=_NIGHTLY_JITTER_SECONDS, timezone=UTC)
-    return IntervalTrigger(seconds=tick.seconds, timezone=UTC)

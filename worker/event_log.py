@@ -1,5 +1,6 @@
 """The event log: append-only facts, each with the tasks of its subscribers, in the transaction of their cause."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from worker.db.bulk import Among, BulkInsert, Value, json_text
 from worker.db.tables import events
+from worker.db.types import micros
 from worker.events import Event, EventDraft, EventType, event_id, next_sequence
 from worker.tasks import NewTask, Tasks
 
-# SQLite takes at most some thousands of values in one statement.
-_CHUNK = 400
+_INSERT = BulkInsert(events, "id", "source", "subject", "type", "sequence", "time", "recorded_at", "data")
+_TAKEN = Among(events.c.id, sa.select(events.c.id))
+_LAST = Among(
+    events.c.subject,
+    sa.select(events.c.subject, sa.func.max(events.c.sequence).label("sequence"))
+    .where(events.c.source == sa.bindparam("source"))
+    .group_by(events.c.subject),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +46,18 @@ class EventLog:
         """
         if not drafts:
             return []
-        sequences = self._last_sequences(connection, drafts)
-        taken = self._taken_ids(connection, drafts)
+        sequences = _last_sequences(connection, drafts)
+        first_ids = [event_id(draft, 0) for draft in drafts]
+        taken = set(_TAKEN(connection, first_ids).scalars())
         appended: list[Event] = []
-        for draft in drafts:
+        for draft, first_id in zip(drafts, first_ids, strict=True):
             key = (draft.source, draft.subject)
             # A fact is stamped in whole seconds and may share one with facts that a lost database told already.
-            sequences[key] = next_sequence(sequences.get(key, 0), max(draft.time, now))
-            appended.append(_event(draft, sequences[key], _free_id(draft, taken, connection)))
-        connection.execute(sa.insert(events), [_row(event, now) for event in appended])
+            sequence = sequences[key] = next_sequence(sequences.get(key, 0), max(draft.time, now))
+            identity = first_id if first_id not in taken else _free_id(draft, taken, connection)
+            taken.add(identity)
+            appended.append(_event(draft, sequence, identity))
+        _INSERT(connection, _rows(appended, now))
         self._tasks.add(connection, self._duties(drafts, appended), now)
         return appended
 
@@ -56,26 +68,6 @@ class EventLog:
             for subscription in self._subscriptions.get(draft.type, ())
             for subject in subscription.subjects(draft)
         ]
-
-    def _last_sequences(self, connection: sa.Connection, drafts: Sequence[EventDraft]) -> dict[tuple[str, str], int]:
-        found: dict[tuple[str, str], int] = {}
-        for source in {draft.source for draft in drafts}:
-            subjects = sorted({draft.subject for draft in drafts if draft.source == source})
-            for chunk in _chunks(subjects):
-                rows = connection.execute(
-                    sa.select(events.c.subject, sa.func.max(events.c.sequence))
-                    .where(events.c.source == source, events.c.subject.in_(chunk))
-                    .group_by(events.c.subject)
-                )
-                found.update({(source, subject): sequence for subject, sequence in rows})
-        return found
-
-    def _taken_ids(self, connection: sa.Connection, drafts: Sequence[EventDraft]) -> set[str]:
-        wanted = [event_id(draft, 0) for draft in drafts]
-        taken: set[str] = set()
-        for chunk in _chunks(wanted):
-            taken.update(connection.execute(sa.select(events.c.id).where(events.c.id.in_(chunk))).scalars())
-        return taken
 
 
 def load_event(connection: sa.Connection, identity: str) -> Event | None:
@@ -97,17 +89,22 @@ def event_of(row: sa.Row[Any]) -> Event:
     )
 
 
+def _last_sequences(connection: sa.Connection, drafts: Sequence[EventDraft]) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for source in {draft.source for draft in drafts}:
+        subjects = {draft.subject for draft in drafts if draft.source == source}
+        rows = _LAST(connection, sorted(subjects), source=source)
+        found.update({(source, row.subject): row.sequence for row in rows})
+    return found
+
+
 def _free_id(draft: EventDraft, taken: set[str], connection: sa.Connection) -> str:
-    """The first id of this fact that no event has: the same fact can come true again."""
-    occurrence = 0
-    identity = event_id(draft, occurrence)
-    while identity in taken:
-        occurrence += 1
+    """The first id of this fact that no event has: the same fact can come true again. Its first id is taken."""
+    for occurrence in itertools.count(1):  # pragma: no branch - ends where nobody was before
         identity = event_id(draft, occurrence)
-        if connection.execute(sa.select(events.c.id).where(events.c.id == identity)).first() is not None:
-            taken.add(identity)
-    taken.add(identity)
-    return identity
+        if identity not in taken and not _TAKEN(connection, [identity]).first():
+            return identity
+    raise AssertionError  # pragma: no cover
 
 
 def _event(draft: EventDraft, sequence: int, identity: str) -> Event:
@@ -122,18 +119,18 @@ def _event(draft: EventDraft, sequence: int, identity: str) -> Event:
     )
 
 
-def _row(event: Event, now: datetime) -> dict[str, object]:
-    return {
-        "id": event.id,
-        "source": event.source,
-        "subject": event.subject,
-        "type": event.type,
-        "sequence": event.sequence,
-        "time": event.time,
-        "recorded_at": now,
-        "data": dict(event.data),
-    }
-
-
-def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
-    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+def _rows(appended: Sequence[Event], now: datetime) -> list[tuple[Value, ...]]:
+    recorded_at = micros(now)
+    return [
+        (
+            event.id,
+            event.source,
+            event.subject,
+            event.type,
+            event.sequence,
+            micros(event.time),
+            recorded_at,
+            json_text(dict(event.data)),
+        )
+        for event in appended
+    ]

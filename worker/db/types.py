@@ -9,6 +9,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def micros(moment: datetime) -> int:
+    """Whole microseconds since 1970; a naive datetime is a mistake of ours and raises TypeError."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 class Instant(sa.types.TypeDecorator[datetime]):
     """An aware instant, kept as whole microseconds since 1970 in UTC.
 
@@ -21,7 +26,7 @@ class Instant(sa.types.TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Microseconds since 1970; a naive datetime is a mistake of ours and raises TypeError."""
         del dialect
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else micros(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """The aware instant."""

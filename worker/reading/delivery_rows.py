@@ -1,19 +1,44 @@
 """Deliveries as rows: what a record becomes in the table, and what a row says to the services above."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from worker.db.bulk import BulkInsert, Value, json_text
+from worker.db.tables import deliveries
+from worker.db.types import micros
 from worker.events import OrderKey
 from worker.reading.normalizer import DeliveryRecord
 from worker.standing import DeliveryFacts, LineItem
 
 # A delivery in one of these is settled at the source (DESIGN §1).
 FINAL = ("completed", "cancelled")
+
+_INSERT = BulkInsert(
+    deliveries,
+    "account",
+    "id",
+    "customer_id",
+    "status",
+    "status_inbound",
+    "number",
+    "number_external",
+    "purchase_order",
+    "updated_at",
+    "created_at",
+    "line_items",
+    "raw",
+    "content_hash",
+    "turn",
+    "visible",
+    "stamp_went_back",
+    "unrecognised",
+    "first_seen_at",
+    "changed_at",
+)
 
 
 def facts_of_row(row: sa.Row[Any]) -> DeliveryFacts:
@@ -36,7 +61,6 @@ def facts_of_row(row: sa.Row[Any]) -> DeliveryFacts:
 
 def row_values(record: DeliveryRecord) -> dict[str, object]:
     """The columns of `deliveries` that come from the record alone."""
-    items = record.line_items
     return {
         "customer_id": record.customer_id,
         "status": record.status,
@@ -46,11 +70,49 @@ def row_values(record: DeliveryRecord) -> dict[str, object]:
         "purchase_order": record.purchase_order,
         "updated_at": record.updated_at,
         "created_at": record.created_at,
-        "line_items": None if items is None else [_item_document(item) for item in items],
+        "line_items": _item_documents(record.wire_items),
         "raw": record.raw,
         "content_hash": record.content_hash,
         "unrecognised": list(record.unrecognised),
     }
+
+
+def insert_new(
+    connection: sa.Connection, account: str, new: Iterable[tuple[DeliveryRecord, int]], now: datetime
+) -> None:
+    """Keep records of deliveries that are not held yet, each with the turn of the request that read it."""
+    moment = micros(now)
+    _INSERT(connection, [_new_row(account, record, turn, moment) for record, turn in new])
+
+
+def _new_row(account: str, record: DeliveryRecord, turn: int, moment: int) -> tuple[Value, ...]:
+    updated_at = micros(record.updated_at)
+    created_at = updated_at if record.created_at is record.updated_at else _micros_or_none(record.created_at)
+    return (
+        account,
+        record.id,
+        record.customer_id,
+        record.status,
+        record.status_inbound,
+        record.number,
+        record.number_external,
+        record.purchase_order,
+        updated_at,
+        created_at,
+        json_text(_item_documents(record.wire_items)),
+        record.raw,
+        record.content_hash,
+        turn,
+        True,
+        False,
+        json_text(record.unrecognised) if record.unrecognised else "[]",
+        moment,
+        moment,
+    )
+
+
+def _micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
 
 
 def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]:
@@ -66,7 +128,7 @@ def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]
         "purchase_order": record.purchase_order,
         "updated_at": instant_text(record.updated_at),
         "created_at": None if record.created_at is None else instant_text(record.created_at),
-        "line_items": _items_in_sum(record.line_items),
+        "line_items": _items_in_sum(record.wire_items),
         "unrecognised": list(record.unrecognised),
     }
 
@@ -83,14 +145,19 @@ def instant_text(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def _item_document(item: LineItem) -> dict[str, object]:
-    return {
-        "id": item.id,
-        "status": item.status,
-        "article_number": item.article_number,
-        "unit": item.unit,
-        "quantity": str(item.quantity),
-    }
+def _item_documents(items: Sequence[Mapping[str, Any]] | None) -> list[dict[str, object]] | None:
+    if items is None:
+        return None
+    return [
+        {
+            "id": item.get("id"),
+            "status": item["status"],
+            "article_number": item.get("articleNumber"),
+            "unit": item.get("articleUnit"),
+            "quantity": str(item["quantity"]),
+        }
+        for item in items
+    ]
 
 
 def _line_items(documents: Sequence[Mapping[str, Any]] | None) -> tuple[LineItem, ...] | None:
@@ -108,7 +175,10 @@ def _line_items(documents: Sequence[Mapping[str, Any]] | None) -> tuple[LineItem
     )
 
 
-def _items_in_sum(items: tuple[LineItem, ...] | None) -> dict[str, object] | None:
+def _items_in_sum(items: Sequence[Mapping[str, Any]] | None) -> dict[str, object] | None:
     if items is None:
         return None
-    return {"count": len(items), "by_status": dict(sorted(Counter(item.status for item in items).items()))}
+    by_status: dict[str, int] = {}
+    for status in sorted([item["status"] for item in items]):
+        by_status[status] = by_status.get(status, 0) + 1
+    return {"count": len(items), "by_status": by_status}

@@ -1,9 +1,8 @@
 """The events that observations become: a delivery appeared, changed, vanished or returned. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,8 +11,7 @@ from worker.reading.delivery_rows import delivery_document, instant_text, order_
 from worker.reading.normalizer import DeliveryRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """A record that differs from what is held (a row of `deliveries`, or None)."""
 
     kind: EventType
@@ -26,9 +24,11 @@ class Change:
     mended: bool = False
     # Orders that the record which was set aside may have blocked until now.
     freed: tuple[OrderKey, ...] = ()
+    # What the event says about the reading it comes from.
+    proof: Mapping[str, object] | None = None
 
 
-def change_draft(change: Change, account: str, proof: Mapping[str, object] | None) -> EventDraft:
+def change_draft(change: Change, account: str) -> EventDraft:
     """The fact that a delivery appeared, changed or returned, with what explains it later."""
     record, held = change.record, change.held
     return EventDraft(
@@ -44,9 +44,10 @@ def change_draft(change: Change, account: str, proof: Mapping[str, object] | Non
             "turn": change.turn,
             "stamp_went_back": change.went_back,
             "parses_again": change.mended,
-            "proof": None if proof is None else dict(proof),
+            "proof": change.proof,
         },
         orders=_orders(account, change),
+        origin=record.updated_at,
     )
 
 
@@ -83,7 +84,10 @@ def _previous(held: sa.Row[Any]) -> dict[str, object]:
 
 def _orders(account: str, change: Change) -> tuple[OrderKey, ...]:
     record, held = change.record, change.held
-    keys = [order_key(account, record.customer_id, record.purchase_order), *change.freed]
+    here = order_key(account, record.customer_id, record.purchase_order)
+    if held is None and not change.freed:
+        return () if here is None else (here,)
+    keys = [here, *change.freed]
     if held is not None:
         keys.insert(0, order_key(account, held.customer_id, held.purchase_order))
     return tuple(dict.fromkeys(key for key in keys if key is not None))

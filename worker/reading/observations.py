@@ -8,42 +8,43 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from worker.db.bulk import Among
 from worker.db.tables import deliveries
 from worker.event_log import EventLog
 from worker.events import EventDraft, EventType, OrderKey
 from worker.reading import accounts, set_aside
-from worker.reading.delivery_rows import row_values
+from worker.reading.delivery_rows import insert_new, row_values
 from worker.reading.normalizer import DeliveryRecord, SetAside
 from worker.reading.observation_events import Change, change_draft, vanished_draft
 from worker.reading.set_aside import Broken
 
-# Ids in one statement: SQLite takes some thousands of values at most.
-_CHUNK = 400
-
-_HELD = (
+_HELD = Among(
     deliveries.c.id,
-    deliveries.c.customer_id,
-    deliveries.c.status,
-    deliveries.c.status_inbound,
-    deliveries.c.number,
-    deliveries.c.purchase_order,
-    deliveries.c.updated_at,
-    deliveries.c.content_hash,
-    deliveries.c.turn,
-    deliveries.c.visible,
+    sa.select(
+        deliveries.c.id,
+        deliveries.c.customer_id,
+        deliveries.c.status,
+        deliveries.c.status_inbound,
+        deliveries.c.number,
+        deliveries.c.purchase_order,
+        deliveries.c.updated_at,
+        deliveries.c.content_hash,
+        deliveries.c.turn,
+        deliveries.c.visible,
+    ).where(deliveries.c.account == sa.bindparam("account")),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One record as it was read by the request with that turn."""
+class Observed(NamedTuple):
+    """One record as it was read by the request with that turn; `proof` where it is another than the circumstances'."""
 
     record: DeliveryRecord | SetAside
     turn: int
+    proof: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +61,7 @@ class Circumstances:
     confirmed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """A delivery that appeared or changed, its stamp now, and whether that stamp is newer than any we had of it."""
 
     id: int
@@ -102,22 +102,19 @@ class Observations:
         """Compare and keep a page of observations: a few statements, whatever its length."""
         account, now = circumstances.account, circumstances.now
         accounts.lock(connection, account)
-        parsed, broken = _newest(observed), _broken(observed)
+        parsed, broken = _newest(observed, circumstances.proof), _broken(observed)
         held = _held(connection, account, [*parsed, *_broken_ids(broken)])
-        doubts = {
-            key: _doubt(record, turn, held.get(key), confirmed=circumstances.confirmed)
-            for key, (record, turn) in parsed.items()
-        }
-        taken = {key: turn for key, (_, turn) in parsed.items() if doubts[key] is None}
+        doubts = _doubts(parsed, held, confirmed=circumstances.confirmed)
+        taken = {key: item.turn for key, item in parsed.items() if key not in doubts}
         mended = set_aside.close_parsed(connection, account, taken, now)
-        verdicts = {
-            key: doubts[key] or _verdict(record, turn, held.get(key), freed=mended.get(key))
-            for key, (record, turn) in parsed.items()
+        verdicts: dict[int, Change | _Nothing] = {
+            key: doubts[key] if key in doubts else _verdict(item, held.get(key), freed=mended.get(key))
+            for key, item in parsed.items()
         }
         changes = [verdict for verdict in verdicts.values() if isinstance(verdict, Change)]
         _write(connection, changes, circumstances)
         kept = set_aside.keep(connection, account, broken, held, now)
-        drafts = [change_draft(change, account, circumstances.proof) for change in changes]
+        drafts = [change_draft(change, account) for change in changes]
         drafts += [item.draft(account, circumstances.server_time) for item in kept]
         self._event_log.append(connection, drafts, now)
         return _recorded(verdicts, set_aside_count=len(broken))
@@ -142,14 +139,22 @@ class Observations:
         return tuple(row.id for row in gone)
 
 
-def _newest(observed: Iterable[Observed]) -> dict[int, tuple[DeliveryRecord, int]]:
+class _Parsed(NamedTuple):
+    """What was understood of an observation."""
+
+    record: DeliveryRecord
+    turn: int
+    proof: Mapping[str, object] | None
+
+
+def _newest(observed: Iterable[Observed], usual: Mapping[str, object] | None) -> dict[int, _Parsed]:
     """The latest observation of each delivery; within one answer the later stamp counts."""
-    newest: dict[int, tuple[DeliveryRecord, int]] = {}
-    for item in observed:
-        if isinstance(item.record, DeliveryRecord):
-            known = newest.get(item.record.id)
-            if known is None or (known[1], known[0].updated_at) <= (item.turn, item.record.updated_at):
-                newest[item.record.id] = (item.record, item.turn)
+    newest: dict[int, _Parsed] = {}
+    for record, turn, proof in observed:
+        if isinstance(record, DeliveryRecord):
+            known = newest.get(record.id)
+            if known is None or (known.turn, known.record.updated_at) <= (turn, record.updated_at):
+                newest[record.id] = _Parsed(record, turn, usual if proof is None else proof)
     return newest
 
 
@@ -162,27 +167,28 @@ def _broken_ids(broken: Iterable[Broken]) -> Iterator[int]:
 
 
 def _held(connection: sa.Connection, account: str, ids: Sequence[int]) -> dict[int, sa.Row[Any]]:
-    found: dict[int, sa.Row[Any]] = {}
-    for start in range(0, len(ids), _CHUNK):
-        chunk = ids[start : start + _CHUNK]
-        statement = sa.select(*_HELD).where(deliveries.c.account == account, deliveries.c.id.in_(chunk))
-        found.update({row.id: row for row in connection.execute(statement)})
-    return found
+    return {row.id: row for row in _HELD(connection, ids, account=account)}
 
 
-def _doubt(record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, confirmed: bool) -> _Nothing | None:
-    """Why an observation is not taken."""
-    if held is None:
-        return None
-    if turn <= held.turn:
-        return _Nothing.OUTDATED
-    return _Nothing.SUSPICIOUS if record.updated_at < held.updated_at and not confirmed else None
+def _doubts(parsed: Mapping[int, _Parsed], held: Mapping[int, sa.Row[Any]], *, confirmed: bool) -> dict[int, _Nothing]:
+    """Why observations are not taken; those that are taken are not among them."""
+    doubts: dict[int, _Nothing] = {}
+    for key, row in held.items():
+        item = parsed.get(key)
+        if item is None:
+            continue
+        if item.turn <= row.turn:
+            doubts[key] = _Nothing.OUTDATED
+        elif item.record.updated_at < row.updated_at and not confirmed:
+            doubts[key] = _Nothing.SUSPICIOUS
+    return doubts
 
 
-def _verdict(
-    record: DeliveryRecord, turn: int, held: sa.Row[Any] | None, *, freed: tuple[OrderKey, ...] | None
-) -> Change | _Nothing:
+def _verdict(item: _Parsed, held: sa.Row[Any] | None, *, freed: tuple[OrderKey, ...] | None) -> Change | _Nothing:
     """What an observation that is taken is; `freed` where a record of its delivery had been set aside."""
+    record, turn, proof = item
+    if held is None and freed is None:
+        return Change(EventType.DELIVERY_APPEARED, record, turn, None, proof=proof)
     mended = freed is not None
     if held is not None and held.visible and record.content_hash == held.content_hash and not mended:
         return _Nothing.UNCHANGED
@@ -197,14 +203,13 @@ def _verdict(
         went_back=held is not None and record.updated_at < held.updated_at,
         mended=mended,
         freed=() if freed is None else freed,
+        proof=proof,
     )
 
 
 def _write(connection: sa.Connection, changes: Sequence[Change], circumstances: Circumstances) -> None:
     new = [change for change in changes if change.held is None]
-    if new:
-        rows = [{**_values(change, circumstances), **_first_values(change, circumstances)} for change in new]
-        connection.execute(sa.insert(deliveries), rows)
+    insert_new(connection, circumstances.account, [(change.record, change.turn) for change in new], circumstances.now)
     known = [change for change in changes if change.held is not None]
     if known:
         statement = sa.update(deliveries).where(
@@ -225,10 +230,6 @@ def _values(change: Change, circumstances: Circumstances) -> dict[str, object]:
         "stamp_went_back": change.went_back,
         "changed_at": circumstances.now,
     }
-
-
-def _first_values(change: Change, circumstances: Circumstances) -> dict[str, object]:
-    return {"account": circumstances.account, "id": change.record.id, "first_seen_at": circumstances.now}
 
 
 def _this_delivery(account: str, delivery_id: int) -> sa.Update:

@@ -119,7 +119,7 @@ class _Watch:
         self._until_idle = options.until_idle
         self._shown_at = app.clock.monotonic()
         self._waiting = UntilIdle(
-            reading=app.accounts,
+            reading=app.intake,
             due=app.due,
             engine=engine,
             clock=app.clock,
@@ -143,7 +143,7 @@ class _Watch:
 
 
 def _ended(app: App, verdict: Verdict) -> int:
-    trouble = app.accounts.trouble()
+    trouble = app.intake.trouble()
     if verdict is Verdict.UNREACHABLE and trouble is not None:
         raise Unreachable(trouble)
     status = app.status()

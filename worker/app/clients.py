@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from random import Random
 
+from connectors.barmate import Barmate, authorization
 from connectors.client import HttpClient
 from connectors.isometric import Isometric
 from connectors.logistic_cloud import LogisticCloud
 from connectors.logistic_cloud_writes import DeliveryWrites
 from connectors.policy import Timeouts, Unmetered
 from connectors.webhook import WebhookTarget
-from settings import AccountSettings, IsometricSettings, WebhookSettings
+from settings import AccountSettings, BarmateSettings, IsometricSettings, WebhookSettings
 from worker.budget import Budget, Lane
 from worker.clock import Clock
 from worker.db import Database
@@ -35,6 +36,7 @@ class Clients:
         self._steady_sleep = steady_sleep
         self._made: list[HttpClient] = []
         self._accounts: dict[str, tuple[HttpClient, Budget]] = {}
+        self._barmate: tuple[HttpClient, Budget] | None = None
 
     def source(self, account: AccountSettings, lane: Lane = Lane.POLL) -> AccountSource | None:
         """The account as the readers of that lane see it; None without a key. Budget and connections are the same."""
@@ -73,6 +75,30 @@ class Clients:
             system=f"logistic.cloud {account.name}",
             base_url=account.base_url,
             headers={"X-Api-Key": key},
+            turns=budget,
+            random=self._random,
+            sleep=self._sleep,
+        )
+        self._made.append(client)
+        return client, budget
+
+    def barmate(self, barmate: BarmateSettings, lane: Lane = Lane.POLL) -> Barmate | None:
+        """The customers' side as the callers of that lane see it; None where it is not used."""
+        if barmate.base_url is None or barmate.token is None:
+            return None
+        if self._barmate is None:
+            self._barmate = self._barmate_client(barmate, barmate.base_url, barmate.token.get_secret_value())
+        client, budget = self._barmate
+        turns = budget.lane(lane)
+        return Barmate(client.with_turns(turns, turns.observed))
+
+    def _barmate_client(self, barmate: BarmateSettings, base_url: str, token: str) -> tuple[HttpClient, Budget]:
+        name = f"barmate {barmate.host}"
+        budget = self._budget(f"{name} {fingerprint_of(token)}", barmate.requests_per_second, self._sleep)
+        client = HttpClient(
+            system=name,
+            base_url=base_url,
+            headers=authorization(barmate.scheme.value, token),
             turns=budget,
             random=self._random,
             sleep=self._sleep,

@@ -10,12 +10,14 @@ import structlog
 
 from settings import Settings
 from worker.app.clients import Clients
+from worker.app.customers import Customers
 from worker.app.reading import Reading
 from worker.budget import MARGIN, Lane
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock
 from worker.db import Database
 from worker.event_log import EventLog
+from worker.events import OrderKey
 from worker.leases import Leases
 from worker.orders.completion import Completion
 from worker.orders.links import Links
@@ -36,6 +38,7 @@ from worker.reading.windows import WindowReader
 from worker.runtime import backfills
 from worker.runtime.jobs import Result
 from worker.runtime.stopping import Stop
+from worker.standing import OrderReading
 
 _log = structlog.get_logger(__name__)
 
@@ -48,6 +51,7 @@ class Following:
         *,
         settings: Settings,
         clients: Clients,
+        customers: Customers,
         database: Database,
         event_log: EventLog,
         clock: Clock,
@@ -56,6 +60,7 @@ class Following:
     ) -> None:
         self._settings = settings
         self._clients = clients
+        self._customers = customers
         self._database = database
         self._event_log = event_log
         self._clock = clock
@@ -83,11 +88,22 @@ class Following:
             database=self._database,
             event_log=self._event_log,
             links=self.links,
-            read_order=self._order_reader(Lane.FIRING).read,
+            read_order=self._read_order,
             server_time=_server_time,
             quiet_seconds=self._settings.credits.quiet_seconds,
             checkpoint=self._checkpoint,
+            gates=self._customers.gates,
         )
+
+    def _read_order(self, key: OrderKey) -> OrderReading:
+        """What is read before an order is called complete: its deliveries, and the customer orders that they name."""
+        reading = self._urgent.read(key)
+        self._customers.read_for(key)
+        return reading
+
+    @cached_property
+    def _urgent(self) -> OrderReader:
+        return self._order_reader(Lane.FIRING)
 
     def reading(self, *, leases: Leases | None, wake: Callable[[], None]) -> Reading:
         """The pollers, and the jobs about accounts."""

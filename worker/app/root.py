@@ -15,7 +15,9 @@ from settings import Settings
 from worker import checkpoints, kinds, outbox, web
 from worker.app.clients import Clients
 from worker.app.crediting import Crediting
+from worker.app.customers import Customers
 from worker.app.following import Following
+from worker.app.intake import Intake
 from worker.app.reading import Reading
 from worker.app.ticks import Ticks
 from worker.app.writing import Writing
@@ -119,11 +121,26 @@ class App:
         )
 
     @cached_property
+    def customers(self) -> Customers:
+        """Customer orders, where barmate is used."""
+        return Customers(
+            settings=self.settings.barmate,
+            clients=self.clients,
+            database=self.database,
+            event_log=self.event_log,
+            clock=self.clock,
+            checkpoint=self.checkpoint,
+            stop=self.stop,
+            wake=self.wake,
+        )
+
+    @cached_property
     def following(self) -> Following:
         """Reading the accounts, and deciding about orders."""
         return Following(
             settings=self.settings,
             clients=self.clients,
+            customers=self.customers,
             database=self.database,
             event_log=self.event_log,
             clock=self.clock,
@@ -138,6 +155,11 @@ class App:
             leases=Leases(self.database, holder=self.owner) if self.shares_queue else None,
             wake=self.wake,
         )
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Everything that is read."""
+        return Intake(accounts=self.accounts, customers=self.customers)
 
     @cached_property
     def crediting(self) -> Crediting:
@@ -188,7 +210,7 @@ class App:
         again = MirrorAgain(database=self.database, tasks=self.tasks)
         return Jobs(
             database=self.database,
-            accounts=self.accounts,
+            accounts=self.intake,
             headways=Headways(
                 database=self.database, tasks=self.tasks, clock=self.clock, is_stopping=lambda: self.stop.requested
             ),
@@ -207,6 +229,7 @@ class App:
         else:
             require_current(self.database)
         self.crediting.firing.account.check_bindings()
+        self.customers.prepare()
 
     def take_over(self) -> None:
         """Take up at once what a process left that was killed; only where the lock says that there is no other."""
@@ -242,6 +265,7 @@ class App:
             later=SPREAD * self.random.random(),
             tasks=self.tasks,
             reading=self.accounts,
+            customers=self.customers,
             overdue=self.crediting.firing.overdue,
             forgotten=Forgotten(database=self.database, tasks=self.tasks),
             pruning=Pruning(database=self.database, retention_days=self.settings.retention.days),

@@ -6,6 +6,7 @@ from datetime import timedelta
 import structlog
 
 from worker import kinds
+from worker.app.customers import Customers
 from worker.app.reading import Reading
 from worker.clock import Clock
 from worker.db import Database
@@ -23,6 +24,8 @@ _log = structlog.get_logger(__name__)
 _OVERDUE_SECONDS = 1.0
 # What no task speaks of any more waits no longer than this, in seconds: the look reads every order, and finds nothing.
 _FORGOTTEN_SECONDS = 600.0
+# A hint of barmate's webhooks, or an order that is due again, is seen within this many seconds.
+_READ_SECONDS = 1.0
 # What is due at night is looked for as often as this, in seconds.
 _NIGHT_SECONDS = 60.0
 # Hours of the night in UTC: after midnight's batch jobs, one after the other.
@@ -42,6 +45,7 @@ class Ticks:
         later: timedelta,
         tasks: Tasks,
         reading: Reading,
+        customers: Customers,
         overdue: Overdue,
         forgotten: Forgotten,
         pruning: Pruning,
@@ -53,6 +57,7 @@ class Ticks:
         self._database = database
         self._tasks = tasks
         self._reading = reading
+        self._customers = customers
         self._overdue = overdue
         self._forgotten = forgotten
         self._pruning = pruning
@@ -65,9 +70,18 @@ class Ticks:
         """Every tick."""
         return [
             *(self._poll(name) for name in self._reading.names()),
+            *self._of_barmate(),
             Tick(name="overdue", action=self._find_overdue, seconds=_OVERDUE_SECONDS),
             Tick(name="forgotten", action=self._find_forgotten, seconds=_FORGOTTEN_SECONDS),
             Tick(name="night", action=self._nights.look, seconds=_NIGHT_SECONDS),
+        ]
+
+    def _of_barmate(self) -> Sequence[Tick]:
+        if self._customers.host is None:
+            return []
+        return [
+            Tick(name="poll barmate", action=self._customers.tick_poll, seconds=self._customers.poll_seconds),
+            Tick(name="read barmate", action=self._customers.tick_read, seconds=_READ_SECONDS),
         ]
 
     def nightly(self) -> Sequence[Nightly]:

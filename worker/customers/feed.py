@@ -82,13 +82,15 @@ class Feed:
             return self._run(lambda: self._reread(seconds), force=False)
 
     def caught_up(self) -> bool:
-        """Whether the list was walked since this process began, and every order was read, or tried and set back."""
+        """Whether since this process began the list was walked, and every order read that is open or never was.
+
+        One whose reading failed counts as tried.
+        """
         if self._began is None:
             return False
         with self._database.read() as connection:
             account = account_rows.find(connection, self.source.host)
-            now = self._database.now(connection)
-            owed = queue.left(connection, self.source.host, asked_by=now, except_for=self._rereading.set_back)
+            owed = queue.left(connection, self.source.host, since=self._began, except_for=self._rereading.set_back)
         walked = account is not None and account.walked_at is not None and account.walked_at >= self._began
         return walked and owed == 0
 

@@ -66,20 +66,24 @@ def next_due(
     return None
 
 
-def left(connection: sa.Connection, host: str, *, asked_by: datetime, except_for: Collection[str] = ()) -> int:
-    """How many readings are owed since `asked_by` or before: hints, wishes, and orders never read."""
+def left(connection: sa.Connection, host: str, *, since: datetime, except_for: Collection[str] = ()) -> int:
+    """How many readings are owed: hints, wishes, orders never read, and open ones not read since then."""
     others = sorted(except_for)
-    hinted = sa.select(sa.func.count()).where(
-        customer_hints.c.host == host, customer_hints.c.done_at.is_(None), customer_hints.c.received_at <= asked_by
-    )
-    wanted = sa.select(sa.func.count()).where(customer_orders.c.host == host, customer_orders.c.wanted_at <= asked_by)
-    unread = sa.select(sa.func.count()).where(
-        customer_orders.c.host == host, customer_orders.c.read_at.is_(None), customer_orders.c.wanted_at.is_(None)
+    hinted = sa.select(sa.func.count()).where(customer_hints.c.host == host, customer_hints.c.done_at.is_(None))
+    ours = sa.select(sa.func.count()).where(customer_orders.c.host == host)
+    wanted = ours.where(customer_orders.c.wanted_at.is_not(None))
+    unread = ours.where(customer_orders.c.read_at.is_(None), customer_orders.c.wanted_at.is_(None))
+    stale = ours.where(
+        sa.text(NOT_FINAL),
+        customer_orders.c.visible,
+        customer_orders.c.wanted_at.is_(None),
+        customer_orders.c.read_at < since,
     )
     owed = (
         hinted.where(customer_hints.c.order_id.not_in(others)),
         wanted.where(customer_orders.c.id.not_in(others)),
         unread.where(customer_orders.c.id.not_in(others)),
+        stale.where(customer_orders.c.id.not_in(others)),
     )
     return sum(connection.execute(statement).scalar_one() for statement in owed)
 

@@ -40,14 +40,14 @@ customer_orders = sa.Table(
     sa.Column("cost_center", sa.Text),
     sa.Column("requested_at", Instant, nullable=False),
     # {"date": …, "time": … or null}, without a zone; empty where nothing was said.
-    sa.Column("scheduled", sa.JSON),
+    sa.Column("scheduled", sa.JSON(none_as_null=True)),
     sa.Column("cancelled_at", Instant),
     # The reference in force: the newest that an ACCEPT or UPDATE response gave.
     sa.Column("reference", sa.Text),
     # Exact decimals as text; empty until the order was read by its id, since lists have no items.
-    sa.Column("items", sa.JSON),
+    sa.Column("items", sa.JSON(none_as_null=True)),
     sa.Column("responses", sa.JSON, nullable=False),
-    sa.Column("personal", sa.JSON),
+    sa.Column("personal", sa.JSON(none_as_null=True)),
     # Hash over everything but people; '' until the order was read by its id.
     sa.Column("content_hash", sa.Text, nullable=False),
     # The budget's turn of the newest reading: a lower one never overwrites a higher one.

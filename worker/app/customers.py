@@ -1,0 +1,232 @@
+"""Customer orders: from the settings of barmate to what is read there, and to the gates of orders."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
+
+import structlog
+
+from connectors.barmate import Barmate
+from settings import BarmateSettings
+from worker.app.clients import Clients
+from worker.budget import Lane
+from worker.checkpoints import Checkpoint
+from worker.clock import Clock
+from worker.customers import linking, upkeep
+from worker.customers.feed import Feed, FeedReport
+from worker.customers.gates import Gates
+from worker.customers.linking import LinkBy
+from worker.customers.list_recording import ListRecorder
+from worker.customers.recording import OrderRecorder
+from worker.customers.rereading import Reader, Rereading
+from worker.customers.source import BarmateSource
+from worker.customers.walk import Walk
+from worker.db import Database
+from worker.event_log import EventLog
+from worker.events import OrderKey
+from worker.orders import terms
+from worker.orders.completion import FindGates, no_gates
+from worker.reading.accounts import fingerprint_of
+from worker.runtime.jobs import Result
+from worker.runtime.stopping import Stop
+
+_log = structlog.get_logger(__name__)
+
+# Seconds of one run of re-reading: then the scheduler asks again whether this process leads.
+_RUN_SECONDS = 30.0
+
+
+class Customers:
+    """The side of barmate in one process; does nothing where barmate is not used."""
+
+    def __init__(
+        self,
+        *,
+        settings: BarmateSettings,
+        clients: Clients,
+        database: Database,
+        event_log: EventLog,
+        clock: Clock,
+        checkpoint: Checkpoint,
+        stop: Stop,
+        wake: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._database = database
+        self._event_log = event_log
+        self._clock = clock
+        self._checkpoint = checkpoint
+        self._stop = stop
+        self._wake = wake
+        self._report: FeedReport | None = None
+
+    @property
+    def host(self) -> str | None:
+        """The account's name; None where barmate is not used."""
+        return self._settings.host if self._settings.in_use else None
+
+    @property
+    def poll_seconds(self) -> float:
+        """Seconds between two polls."""
+        return self._settings.poll_seconds
+
+    def connector(self, lane: Lane = Lane.POLL) -> Barmate | None:
+        """The account as the callers of that lane see it; None where barmate is not used."""
+        return self._clients.barmate(self._settings, lane)
+
+    def source(self, lane: Lane = Lane.POLL) -> BarmateSource | None:
+        """The account and what was decided about it; None where barmate is not used."""
+        connector, host, token = self.connector(lane), self.host, self._settings.token
+        if connector is None or host is None or token is None:
+            return None
+        return BarmateSource(
+            host=host,
+            client=connector,
+            token_fingerprint=fingerprint_of(token.get_secret_value()),
+            link_by=LinkBy(self._settings.link_by.value),
+            store_personal_data=self._settings.store_personal_data,
+        )
+
+    @cached_property
+    def feed(self) -> Feed | None:
+        """What reads the account; None where barmate is not used."""
+        source, later = self.source(), self.source(Lane.BACKGROUND)
+        if source is None or later is None:
+            return None
+        walk = Walk(source=source, recorder=self._list_recorder(source), stopping=lambda: self._stop.requested)
+        reader = self._reader(later)
+        rereading = Rereading(
+            source=later,
+            reader=reader,
+            database=self._database,
+            clock=self._clock,
+            unread_seconds=self._settings.poll_seconds,
+            stopping=lambda: self._stop.requested,
+        )
+        return Feed(
+            source=source,
+            walk=walk,
+            rereading=rereading,
+            reader=reader,
+            database=self._database,
+            event_log=self._event_log,
+            clock=self._clock,
+        )
+
+    @property
+    def gates(self) -> FindGates:
+        """What customer orders mean for orders."""
+        found = self._gates
+        return no_gates if found is None else found
+
+    def read_for(self, key: OrderKey) -> None:
+        """Read the customer orders that an order waits for, before it is decided about. Raises ConnectorError."""
+        gates, reader = self._gates, self._urgent
+        if gates is None or reader is None:
+            return
+        with self._database.read() as connection:
+            wanted = gates.wanted(connection, key)
+        reader.read_all(wanted)
+
+    def prepare(self) -> None:
+        """At the start: what the settings decide differently than before is applied; nothing is written otherwise."""
+        if self._settings.in_use:
+            linking.prepare(self._database, LinkBy(self._settings.link_by.value))
+            # Made before there are threads that could each make their own.
+            _ = self.feed, self._urgent
+        with self._database.read() as connection:
+            changed = terms.in_force(connection) != self._terms
+            people = (
+                self._settings.in_use and not self._settings.store_personal_data and upkeep.knows_people(connection)
+            )
+        if changed or people:
+            self._apply(people=people)
+
+    def _apply(self, *, people: bool) -> None:
+        with self._database.write() as connection:
+            looks = terms.apply(connection, self._terms, self._database.now(connection))
+            forgotten = upkeep.forget_people(connection) if people else 0
+        _log.info("what barmate's settings say is applied", orders_to_look_at=looks, people_forgotten=forgotten)
+
+    def tick_poll(self) -> None:
+        """The schedule's poll."""
+        if self.feed is not None:
+            self._told(self.feed.poll())
+
+    def tick_read(self) -> None:
+        """The schedule's re-reading."""
+        if self.feed is not None:
+            self._told(self.feed.reread(_RUN_SECONDS))
+
+    def poll(self) -> Result:
+        """Poll once, now, and read what that found; a job by hand."""
+        return self._now(to_end=False)
+
+    def sweep(self) -> Result:
+        """Walk through the whole list, past known ground, and read what that found; the night's job."""
+        return self._now(to_end=True)
+
+    def caught_up(self) -> bool:
+        """Whether everything was read once since this process began."""
+        return self.feed is None or self.feed.caught_up()
+
+    def trouble(self) -> str | None:
+        """A sentence about why barmate cannot be read at present."""
+        return None if self._report is None else self._report.trouble
+
+    def refusal(self) -> str | None:
+        """A sentence about why barmate refuses us: waiting does not help."""
+        return None if self._report is None else self._report.stopped
+
+    def _now(self, *, to_end: bool) -> Result:
+        if self.feed is None:
+            return {}
+        walked = self.feed.poll(force=True, to_end=to_end)
+        self._told(walked)
+        if walked.trouble is not None:
+            return asdict(walked)
+        read = self.feed.reread(_RUN_SECONDS)
+        self._told(read)
+        return asdict(replace(read, requests=walked.requests + read.requests, news=walked.news + read.news))
+
+    def _told(self, report: FeedReport) -> None:
+        before = None if self._report is None else self._report.trouble
+        self._report = report
+        if report.trouble is not None and report.trouble != before:
+            _log.warning("barmate cannot be read", account=report.host, error=report.trouble)
+        if report.trouble is None and before is not None:
+            _log.info("barmate can be read again", account=report.host)
+        if report.news:
+            self._wake()
+
+    @property
+    def _terms(self) -> str:
+        if not self._settings.in_use:
+            return ""
+        return f"{self.host} {self._settings.link_by.value} receipt={self._settings.require_receipt}"
+
+    @cached_property
+    def _gates(self) -> Gates | None:
+        host = self.host
+        if host is None:
+            return None
+        link_by = LinkBy(self._settings.link_by.value)
+        return Gates(host=host, link_by=link_by, require_receipt=self._settings.require_receipt)
+
+    @cached_property
+    def _urgent(self) -> Reader | None:
+        """Reads that completion and firing wait for."""
+        source = self.source(Lane.FIRING)
+        return None if source is None else self._reader(source)
+
+    def _reader(self, source: BarmateSource) -> Reader:
+        recorder = OrderRecorder(
+            source=source, database=self._database, event_log=self._event_log, checkpoint=self._checkpoint
+        )
+        return Reader(source=source, recorder=recorder, database=self._database)
+
+    def _list_recorder(self, source: BarmateSource) -> ListRecorder:
+        return ListRecorder(
+            source=source, database=self._database, event_log=self._event_log, checkpoint=self._checkpoint
+        )

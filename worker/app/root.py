@@ -257,9 +257,9 @@ class App:
         self._woken = engine.wake
         return engine
 
-    def scheduler(self) -> Scheduler:
-        """The ticks of this process."""
-        ticks = Ticks(
+    def ticks(self) -> Ticks:
+        """What is done again and again."""
+        return Ticks(
             database=self.database,
             clock=self.clock,
             later=SPREAD * self.random.random(),
@@ -273,8 +273,11 @@ class App:
             has_registry=self.settings.isometric.has_credentials,
             wake=self.wake,
         )
+
+    def scheduler(self) -> Scheduler:
+        """What does it, in this process."""
         return Scheduler(
-            ticks=ticks.table(),
+            ticks=self.ticks().table(),
             leadership=Leadership(leases=self.leases, name="scheduler", clock=self.clock),
             set_back=SetBack(self.database).by,
             clock=self.clock,

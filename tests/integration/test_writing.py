@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.errors import Interrupted, NotConnected
+from connectors.simulated.http_server import Reply, Request
 from connectors.simulated.switches import PostFault
 from tests.writing_kit import ITEM, READ_ONLY, Desk, desk, ended
 from worker.checkpoints import nothing
@@ -372,7 +373,7 @@ def test_an_answer_about_another_delivery_is_not_believed(quick: Desk) -> None:
     queued = quick.ask(WriteAction.UPDATE, {"note": "ours"}, known)
     perform = quick.server.posts._perform  # noqa: SLF001 - the twin answers about something else
 
-    def other(request: object) -> object:
+    def other(request: Request) -> Reply:
         reply = perform(request)
         return replace(reply, body=reply.body.replace(str(known).encode(), b"99"))
 

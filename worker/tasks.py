@@ -117,11 +117,15 @@ class Tasks:
         )
         return ids
 
-    def add_job(self, connection: sa.Connection, new: NewTask, now: datetime) -> str:
-        """Add a job unless one of its kind, subject and payload is waiting already; the id of whichever it is."""
+    def add_job(self, connection: sa.Connection, new: NewTask, now: datetime, *, joins: bool = False) -> str:
+        """Add a job unless one of its kind, subject and payload is waiting already; the id of whichever it is.
+
+        `joins`: one that is being done will do as well, since it does all that the new one would.
+        """
+        states = [TaskState.WAITING, *([TaskState.RUNNING] if joins else [])]
         waiting = connection.execute(
             sa.select(tasks.c.id, tasks.c.payload).where(
-                tasks.c.kind == new.kind, tasks.c.subject == new.subject, _OPEN, tasks.c.state == TaskState.WAITING
+                tasks.c.kind == new.kind, tasks.c.subject == new.subject, _OPEN, tasks.c.state.in_(states)
             )
         )
         for row in waiting:

@@ -126,7 +126,8 @@ def reconcile(
 
 def _add(here: App, new: NewTask, *, wait: bool, as_json: bool) -> None:
     with here.database.write() as connection:
-        identity = here.tasks.add_job(connection, new, here.database.now(connection))
+        joins = new.kind == kinds.BACKFILL
+        identity = here.tasks.add_job(connection, new, here.database.now(connection), joins=joins)
     say(to_json({"task": identity}) if as_json else identity)
     if not wait:
         return

@@ -1,0 +1,126 @@
+"""`waybill enqueue backfill --wait` as a real process: watched, left off, killed, and gone on with."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connectors.simulated.clock import SystemClock
+from connectors.simulated.switches import Panel, WarehouseSwitches
+from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse_server import WarehouseServer
+from connectors.simulated.warehouse_words import READ_SCOPE
+from tests.cli_kit import PATIENCE, command_line, plain_environment, prefixed, waybill
+from tests.reading_kit import record
+
+KEY = "key-of-the-tests"
+ROWS = 2000
+PAGE_SIZE = 20
+# Pages that hold everything.
+LEAST = ROWS // PAGE_SIZE
+# Requests after which a command is disturbed: the first windows are certified by then.
+DISTURBED = 45
+
+
+@pytest.fixture
+def warehouse() -> Iterator[WarehouseServer]:
+    """A delivery every minute, the newest two hours old; answers take a while, so that there is a middle."""
+    panel = Panel(WarehouseSwitches(requests_per_second=0, slow=1.0, slow_seconds=0.01))
+    warehouse = Warehouse(clock=SystemClock(), chance=random.Random(1), panel=panel)  # noqa: S311
+    now = datetime.now(UTC)
+    for key in range(1, ROWS + 1):
+        warehouse.put(key, {"id": key, **record(f"LS{key}")}, at=now - timedelta(minutes=120 + key))
+    with WarehouseServer(warehouse, keys={KEY: [READ_SCOPE]}, chance=random.Random(2)) as server:  # noqa: S311
+        yield server
+
+
+def settings_for(warehouse: WarehouseServer) -> dict[str, str]:
+    """An account that may be asked as fast as it answers."""
+    return {
+        "LOGISTIC_CLOUD__BASE_URL": warehouse.url,
+        "LOGISTIC_CLOUD__API_KEY": KEY,
+        "LOGISTIC_CLOUD__PAGE_SIZE": str(PAGE_SIZE),
+        "LOGISTIC_CLOUD__REQUESTS_PER_SECOND": "1000",
+    }
+
+
+def span() -> list[str]:
+    """The last three days."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return ["--since", (now - timedelta(days=3)).isoformat(), "--until", (now - timedelta(hours=1)).isoformat()]
+
+
+def started(folder: Path, warehouse: WarehouseServer, arguments: list[str]) -> subprocess.Popen[str]:
+    """The command, once it has made some of its requests."""
+    before = warehouse.traffic.requests
+    process = subprocess.Popen(
+        command_line(arguments),
+        cwd=folder,
+        env={**plain_environment(), **prefixed(settings_for(warehouse))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + PATIENCE
+    while warehouse.traffic.requests - before < DISTURBED and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+def test_a_backfill_that_is_left_off_and_killed_reads_only_what_is_not_certified(
+    warehouse: WarehouseServer, tmp_path: Path
+) -> None:
+    """Ctrl-C puts the job back, a kill loses at most the window under way, and the end says what was read."""
+    command = ["enqueue", "backfill", *span(), "--wait"]
+    process = started(tmp_path, warehouse, command)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE)
+    identity = out.splitlines()[0]
+
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith(f"Job {identity} stays on the queue; a daemon, or the same command again,")
+    assert " requests · " in err.splitlines()[0]
+
+    process = started(tmp_path, warehouse, command)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    done = waybill(tmp_path, *command, "--json", settings=settings_for(warehouse))
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    (result,) = lines[-1]["result"].values()
+
+    assert done.status == 0, done.err
+    assert {line["task"] for line in lines} == {identity}
+    assert (result["holes"], result["until"][:4]) == (0, str(datetime.now(UTC).year))
+    assert all(0.0 <= line["share"] <= 1.0 for line in lines[1:-1])
+    # Each disturbance costs a beginning and the window under way, not what was certified before.
+    assert warehouse.traffic.requests < LEAST + 1.5 * DISTURBED
+
+    asked = warehouse.traffic.requests
+    again = waybill(tmp_path, *command, settings=settings_for(warehouse))
+
+    assert again.status == 0, again.err
+    assert warehouse.traffic.requests - asked == 1
+    assert "is certified: 0 rows in 1 request, 0 new, 0 changed." in again.out
+
+
+def test_a_hole_is_told_with_its_reason_and_exit_1(warehouse: WarehouseServer, tmp_path: Path) -> None:
+    """A count that lies is no proof: the command says how much is left open, and where to see why."""
+    warehouse.panel.change({"x_total_off": 1})
+    now = datetime.now(UTC).replace(microsecond=0)
+    ends = [now - timedelta(minutes=130), now - timedelta(minutes=125)]
+    command = ["enqueue", "backfill", "--since", ends[0].isoformat(), "--until", ends[1].isoformat(), "--wait"]
+    done = waybill(tmp_path, *command, settings=settings_for(warehouse))
+    shown = waybill(tmp_path, "coverage", "--check", settings=settings_for(warehouse))
+
+    assert done.status == 1
+    assert "301 seconds of it could not be proved" in done.out
+    assert shown.status == 1
+    assert "X-Total says" in shown.out
+    assert "1 hole of 5 min 1 s; tried again from" in shown.out

@@ -12,16 +12,14 @@ import pytest
 from connectors.errors import NotConnected
 from tests.clocks import ManualClock
 from tests.runtime_kit import Bench, eventually
-from worker.app.ticks import Ticks
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.errors import DatabaseUnavailable, NotReady
-from worker.kinds import SWEEP
 from worker.leases import Leases
-from worker.runtime.forgotten import Forgotten
 from worker.runtime.leadership import Leadership
 from worker.runtime.renewal import Renewal
 from worker.runtime.scheduler import ClockWatch, Scheduler, Tick
+from worker.runtime.set_back import SetBack
 from worker.runtime.state_lock import state_lock
 from worker.runtime.stopping import Stop, Stopped
 from worker.runtime.supervision import Supervisor
@@ -41,7 +39,9 @@ def _leadership(database: Database, holder: str, clock: ManualClock | SystemCloc
 
 def _scheduler(database: Database, ticks: list[Tick], beats: list[str], holder: str = "a") -> Scheduler:
     leadership = _leadership(database, holder, SystemClock())
-    return Scheduler(ticks=ticks, leadership=leadership, beat=beats.append, clock=SystemClock())
+    return Scheduler(
+        ticks=ticks, leadership=leadership, beat=beats.append, clock=SystemClock(), set_back=SetBack(database).by
+    )
 
 
 def test_one_process_acts_and_the_next_one_when_it_resigns(database: Database) -> None:
@@ -114,6 +114,27 @@ def test_a_tick_is_not_started_again_while_it_runs(database: Database) -> None:
     assert (most[0], running[0]) == (1, 0)
 
 
+def test_a_tick_that_wants_to_come_again_soon_does(database: Database) -> None:
+    """Until it has no wish any more; then its interval counts."""
+    done: list[int] = []
+
+    def act() -> float | None:
+        done.append(1)
+        return 0.0 if len(done) % 3 else None
+
+    scheduler = _scheduler(database, [Tick(name="poll", action=act, seconds=3600)], [])
+    scheduler.start()
+    eventually(lambda: len(done) >= 3)
+    time.sleep(0.1)
+    before = len(done)
+    scheduler.plan()
+    again = eventually(lambda: len(done) >= 6)
+    scheduler.stop(5)
+
+    assert before == 3
+    assert again
+
+
 def test_only_the_leader_acts(database: Database) -> None:
     """The other one ticks and does nothing."""
     leader = _leadership(database, "leader", SystemClock())
@@ -128,29 +149,6 @@ def test_only_the_leader_acts(database: Database) -> None:
 
     assert done
     assert not acted
-
-
-def test_the_night_adds_one_job_however_often_it_is_asked(bench: Bench) -> None:
-    """A sweep that is waiting is not asked for twice; without a registry nothing is reconciled."""
-    woken: list[bool] = []
-    ticks = Ticks(
-        database=bench.database,
-        tasks=bench.tasks,
-        reading=_NoAccounts(),  # type: ignore[arg-type]
-        overdue=_NoneOverdue(),  # type: ignore[arg-type]
-        forgotten=Forgotten(database=bench.database, tasks=bench.tasks),
-        pruning=_NothingOld(),  # type: ignore[arg-type]
-        poll_seconds=lambda _name: 1.0,
-        has_registry=False,
-        wake=lambda: woken.append(True),
-    )
-    table = {tick.name: tick for tick in ticks.table()}
-    table["sweep"].action()
-    table["sweep"].action()
-
-    assert sorted(table) == ["forgotten", "overdue", "prune", "sweep"]
-    assert bench.states(SWEEP) == {"waiting": 1}
-    assert woken
 
 
 def test_leases_that_cannot_be_renewed_now_are_renewed_later(bench: Bench) -> None:
@@ -234,33 +232,18 @@ def _lives(pid: int) -> bool:
     return True
 
 
-class _NoAccounts:
-    def names(self) -> tuple[str, ...]:
-        return ()
-
-
-class _NoneOverdue:
-    def run_once(self) -> int:
-        return 0
-
-
-class _NothingOld:
-    def run(self) -> None:
-        return None
-
-
 def test_a_clock_that_was_set_back_is_noticed_once() -> None:
     """Time that passes is no step, nor is a clock that is put forward; a step back is told at the next look."""
     clock = ManualClock()
     watch = ClockWatch(clock)
     clock.advance(3600)
-    passed = watch.stepped_back()
+    passed = watch.set_back_by()
     clock.step(3600)
-    forward = watch.stepped_back()
+    forward = watch.set_back_by()
     clock.step(-3600)
 
-    assert (passed, forward) == (False, False)
-    assert (watch.stepped_back(), watch.stepped_back()) == (True, False)
+    assert (passed, forward) == (0, 0)
+    assert (watch.set_back_by(), watch.set_back_by()) == (3600, 0)
 
 
 def test_ticks_planned_anew_come_at_once(database: Database) -> None:

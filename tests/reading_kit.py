@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Page, Warehouse
-from connectors.simulated.warehouse_query import parse_filter
+from connectors.simulated.warehouse_query import DeliveryFilter, parse_filter
 from connectors.simulated.warehouse_words import JsonObject
 from tests.clocks import NOON, ManualClock
 from worker.checkpoints import Checkpoint, nothing
@@ -65,16 +65,22 @@ class WarehouseSource:
     requests: list[str] = field(default_factory=list)
     # Called before each request, with its number: moves rows, time, or raises a ConnectorError.
     before: Callable[[int], None] = lambda _number: None
+    # Called within each request, with its number: between the rows and their count, and before the Date.
+    within: Callable[[int], None] | None = None
+    # Whether the count is made before the rows are listed.
+    counted_first: bool = False
     # Changes the page on its way.
     bend: Callable[[DeliveryPage], DeliveryPage] = lambda page: page
+    # How far the source misunderstands the instants of filters, as a server that takes them for local time.
+    misread: timedelta = timedelta(0)
     # The filter by purchase order ignores case, as a database may.
     fold_case: bool = False
 
     def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage:
         """One page, as the twin answers."""
-        params = [*query.params(), ("page", str(page)), ("pageSize", str(page_size))]
+        params = [*self._misread(query).params(), ("page", str(page)), ("pageSize", str(page_size))]
         self._begin("&".join(f"{name}={value}" for name, value in params))
-        found = self.warehouse.find(parse_filter(params))
+        found = self._found(parse_filter(params))
         if self.fold_case and query.purchase_order is not None:
             found = self._folded(query.purchase_order)
         return self.bend(
@@ -87,6 +93,24 @@ class WarehouseSource:
                 turn=self.turn,
             )
         )
+
+    def _misread(self, query: DeliveryQuery) -> DeliveryQuery:
+        low, high = query.updated_min, query.updated_max
+        return replace(
+            query,
+            updated_min=None if low is None else low + self.misread,
+            updated_max=None if high is None else high + self.misread,
+        )
+
+    def _found(self, asked: DeliveryFilter) -> Page:
+        """Rows and their count, between which something may happen."""
+        first = self.warehouse.find(asked)
+        if self.within is None:
+            return first
+        self.within(self.turn)
+        second = self.warehouse.find(asked)
+        rows, count = (second, first) if self.counted_first else (first, second)
+        return Page(bodies=rows.bodies, total=count.total)
 
     def _folded(self, number: str) -> Page:
         rows = [orjson.loads(body) for body in self.warehouse.find(parse_filter([("pageSize", "250")])).bodies]

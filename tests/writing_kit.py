@@ -42,7 +42,7 @@ SHORT = 0.3
 PATIENCE = 12
 
 ITEM = {"articleId": 71035893, "quantity": 5000}
-NEW = {
+NEW: dict[str, Any] = {
     "customerId": 1000050,
     "number": "LS010328",
     "numberPurchaseOrder": "PO123456",
@@ -185,12 +185,13 @@ class Desk:
 
 
 @contextmanager
-def desk(url: str, **switches: object) -> Iterator[Desk]:
+def desk(url: str, **switches: bool) -> Iterator[Desk]:
     """A desk on the database at `url`, its twin listening."""
     clock = ManualClock()
     database = Database(url, clock)
     upgrade(database)
-    bench = Bench(database, clock, lag=60.0, **{"requests_per_second": 0.0, **switches})
+    bench = Bench(database, clock, lag=60.0, requests_per_second=0.0)
+    bench.warehouse.panel.change(switches)
     keys = {SECRET: (READ_SCOPE, WRITE_SCOPE), READ_ONLY: (READ_SCOPE,)}
     with WarehouseServer(bench.warehouse, keys=keys, chance=random.Random(1)) as server:  # noqa: S311
         made = Desk(bench, server)

@@ -111,18 +111,6 @@ class HttpClient:
         call = self._call(method, path, operation, body=body, headers=headers)
         return accepted(self._pooled(call, self._timeouts.total))
 
-    def post(
-        self,
-        path: str,
-        body: bytes,
-        *,
-        operation: str,
-        seconds: float,
-        headers: Mapping[str, str] = _NO_HEADERS,
-    ) -> Answer:
-        """Any answer, whatever its status, to one POST that is never retried; raises when none came in time."""
-        return self._pooled(self._call("POST", path, operation, body=body, headers=headers), seconds)
-
     def tell(
         self,
         path: str,

@@ -299,14 +299,6 @@ def test_a_proxys_password_stays_out_of_errors(kit: Kit, monkeypatch: pytest.Mon
     assert "hush-hush" not in caught.value.sentence
 
 
-def test_a_plain_post_returns_any_answer_once(kit: Kit) -> None:
-    """A POST to a webhook is neither retried nor judged."""
-    with serving(reply(503)) as server, kit.client(server.url) as client:
-        answer = client.post("", b"{}", operation="deliver", seconds=5.0)
-
-    assert (answer.status, len(server.seen)) == (503, 1)
-
-
 def test_a_read_that_stays_throttled_ends_so(kit: Kit) -> None:
     """A series of 429 ends in Throttled, each one told to the budget."""
     with serving(reply(429)) as server, kit.client(server.url) as client, pytest.raises(Throttled):

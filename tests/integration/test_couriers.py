@@ -5,17 +5,23 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from tests.runtime_kit import Bench, Listening, eventually, receiver
 from worker.clock import SystemClock
 from worker.db import Database
+from worker.db.tables import tasks
 from worker.db.upgrade import upgrade
+from worker.dead_letters import DeadLetters
 from worker.errors import DatabaseUnavailable
 from worker.kinds import COMPLETION, MIRROR
+from worker.letters import Which
 from worker.pace import REFUSALS
+from worker.reading.observations import Observations
 from worker.runtime.engine import Part
 from worker.runtime.runner import SETTLING
 from worker.runtime.slots import Places
+from worker.states import TaskState
 
 # Of every subject that is well, so many events.
 EACH = 4
@@ -150,6 +156,23 @@ def test_what_waits_for_a_place_is_given_back_when_the_process_stops(bench: Benc
 
     assert bench.states(MIRROR) == {"waiting": 10}
     assert attempts == {0: 9, 1: 1}
+
+
+def test_dead_letters_that_are_tried_again_go_in_their_order_before_what_waits(bench: Bench) -> None:
+    """The subject goes on by sequence, whatever was given up in between."""
+    appended = bench.changes(5, deliveries=1, orders=False)
+    given_up = {"state": TaskState.DISCARDED, "ended_at": SystemClock().now(), "attempts": 12}
+    with bench.database.write() as connection:
+        for identity in bench.ids(MIRROR)[:3]:
+            connection.execute(sa.update(tasks).where(tasks.c.id == identity).values(**given_up))
+        again = DeadLetters(tasks=bench.tasks, observations=Observations(bench.log))
+        retried = again.retry(connection, Which(kind=MIRROR), bench.database.now(connection))
+    with receiver() as listening, bench.engine(mirror=bench.mirror(listening.url)):
+        done = eventually(lambda: bench.states() == {"done": 5})
+
+    assert done
+    assert retried.tasks == 3
+    assert [sequence for _, sequence in listening.taken] == [event.sequence for event in appended]
 
 
 def test_outcomes_wait_for_a_database_that_is_away(bench: Bench) -> None:

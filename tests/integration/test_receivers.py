@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from tests.local_server import Action, closed_port, reply, sending, serving
 from tests.runtime_kit import Bench, eventually, receiver
 from worker.clock import SystemClock
 from worker.db import Database
+from worker.db.tables import tasks
 from worker.db.upgrade import upgrade
+from worker.doctor.finding import Level
+from worker.doctor.sending import MirrorCase, examine_mirror
 from worker.kinds import MIRROR, MIRROR_JITTER, MIRROR_SCHEDULE
+from worker.states import TaskState
 
 # Seconds that a post may take here: fifteen are the rule.
 SECONDS = 0.5
@@ -167,3 +172,23 @@ def test_a_time_to_come_back_in_years_is_an_hour(bench: Bench) -> None:
         _post(bench, url)
 
     assert timedelta(seconds=3580) < _wait(bench) < timedelta(seconds=3600 * (1 + MIRROR_JITTER))
+
+
+def _findings(bench: Bench) -> list[tuple[Level, str]]:
+    case = MirrorCase(url="https://hooks.example.org/")
+    return [(finding.level, finding.says) for finding in examine_mirror(case, bench.database)]
+
+
+def test_the_doctor_says_what_waits_for_another_try_and_what_was_given_up(bench: Bench) -> None:
+    """With the command that helps; nothing where all is well."""
+    well = _findings(bench)
+    with _twin(server_error=1.0) as url:
+        _post(bench, url)
+    waiting = _findings(bench)
+    with bench.database.write() as connection:
+        now = bench.database.now(connection)
+        connection.execute(sa.update(tasks).values(state=TaskState.DISCARDED, ended_at=now))
+
+    assert [level for level, _ in well] == [Level.OK]
+    assert (Level.NOTE, "1 subjects wait for another try of their next event") in waiting
+    assert (Level.WARNING, "1 events were given up after three days of tries") in _findings(bench)

@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -99,6 +100,33 @@ def test_a_redirect_is_not_followed() -> None:
 
     assert isinstance(outcome, RetryLater)
     assert "set its target as the URL" in outcome.reason
+
+
+def test_a_date_to_come_back_counts_from_the_post_where_the_receiver_shows_no_clock() -> None:
+    """RFC 9110 knows a date as well; without the receiver's own time ours is the next best."""
+    until = format_datetime(now() + timedelta(minutes=10), usegmt=True)
+    outcome, _ = delivered(reply(429, {}, headers={"Retry-After": until}))
+
+    assert isinstance(outcome, RetryLater)
+    assert outcome.retry_after == pytest.approx(600, abs=30)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "asks"),
+    [
+        (429, {}, True),
+        (429, {"Retry-After": "9"}, True),
+        (503, {"Retry-After": "9"}, True),
+        (503, {}, False),
+        (500, {}, False),
+    ],
+)
+def test_some_answers_are_about_the_receiver_as_a_whole(status: int, headers: dict[str, str], asks: bool) -> None:  # noqa: FBT001 - a case
+    """429, and 503 with a time to come back."""
+    outcome, _ = delivered(reply(status, {}, headers=headers))
+
+    assert isinstance(outcome, RetryLater)
+    assert outcome.asks_for_less is asks
 
 
 def test_a_lost_answer_is_tried_again_later() -> None:

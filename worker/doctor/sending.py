@@ -5,12 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
+
 from connectors.isometric import Environment, environment_of
-from worker import switches
+from worker import kinds, switches
 from worker.db import Database
+from worker.db.tables import tasks
 from worker.doctor.finding import Finding, note, ok, problem, warning
 from worker.doctor.verdicts import Verdict, Way, verdicts
 from worker.firing.policy import Mode, Policy
+from worker.states import TaskState
 
 CHECK = "firing"
 
@@ -72,6 +76,22 @@ def examine_mirror(case: MirrorCase, database: Database) -> Iterator[Finding]:
         yield warning(check, "events go over plain http", "use an https address")
     if on:
         yield ok(check, "a receiver is set; `webhook test` sends it a ping")
+    yield from _left(check, database)
+
+
+def _left(check: str, database: Database) -> Iterator[Finding]:
+    """Events that wait for another try, and those that were given up."""
+    mirrored = sa.select(sa.func.count()).where(tasks.c.kind == kinds.MIRROR)
+    waiting = mirrored.where(tasks.c.ended_at.is_(None), tasks.c.attempts > 0, tasks.c.state == TaskState.WAITING)
+    with database.read() as connection:
+        again = connection.execute(waiting).scalar_one()
+        given_up = connection.execute(mirrored.where(tasks.c.state == TaskState.DISCARDED)).scalar_one()
+    if again:
+        says = f"{again} subjects wait for another try of their next event"
+        yield note(check, says, "look at the receiver; `webhook test` shows what it answers")
+    if given_up:
+        says = f"{given_up} events were given up after three days of tries"
+        yield warning(check, says, "run `dead-letters list --kind mirror`, then `retry` or `drop` them")
 
 
 def _in_the_clear(url: str) -> bool:

@@ -1,6 +1,7 @@
 """`waybill coverage`: which spans of source time were read completely, and which were not."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +24,9 @@ app = typer.Typer(help="Certified spans and holes.", invoke_without_command=True
 Check = Annotated[bool, typer.Option("--check", help="Exit 1 if there is a hole.")]
 State = Annotated[CoverageState | None, typer.Option("--state", help="Only spans in this state.")]
 
-# What a person sees: of each span its length, and columns about trouble only where there is some.
-_ALWAYS = ("account", "since", "until", "length", *COVERAGE_COLUMNS[3:])
-_WHERE_THERE_IS = ("tries", "retry_at", "reason")
+# What a person sees; the last column only where there is something to say.
+_COLUMNS = ("account", "since", "until", "length", "state", "proof", "rows", "requests")
+_WHY = "why"
 
 
 @app.callback()
@@ -61,6 +62,9 @@ def reset_lag(*, account: Account = None, config: Config = None) -> None:
     """Put the lag back to LAG_SECONDS before a quiet day has passed, once the cause of late rows is gone."""
     with session(config) as here:
         floors = {one.name: one.lag_seconds for one in here.settings.accounts}
+        if not floors:
+            sentence = "No logistic.cloud account is configured; set WAYBILL_LOGISTIC_CLOUD__BASE_URL."
+            raise UsageError(sentence)
         for name in _meant(floors, account):
             say(_reset(here, name, floors[name]))
 
@@ -98,9 +102,21 @@ def _show(*, account: str | None, state: CoverageState | None, check: bool, as_j
 
 def _for_a_person(rows: Iterable[dict[str, object]]) -> None:
     # Neighbours that say the same are one row, so there are few.
-    told = [{**row, "length": duration(float(str(row["seconds"])))} for row in rows]
-    extra = [column for column in _WHERE_THERE_IS if any(row[column] for row in told)]
-    show_rows(told, (*_ALWAYS, *extra), as_json=False)
+    told = [_in_words(row) for row in rows]
+    columns = (*_COLUMNS, _WHY) if any(row[_WHY] for row in told) else _COLUMNS
+    show_rows(told, columns, as_json=False)
+
+
+def _in_words(row: Mapping[str, object]) -> dict[str, object]:
+    retry_at = row["retry_at"]
+    again = f"again from {cell(retry_at.replace(microsecond=0))} on" if isinstance(retry_at, datetime) else "again soon"
+    tried = f"Tried {row['tries']} times, {again}. " if row["state"] == CoverageState.HOLE else ""
+    return {
+        **row,
+        "length": duration(float(str(row["seconds"]))),
+        "proof": None if row["certified"] is None else str(row["certified"]).replace("_", " ").replace("+", ", "),
+        _WHY: f"{tried}{'' if row['reason'] is None else row['reason']}",
+    }
 
 
 def _summary(connection: sa.Connection, account: str | None) -> Iterable[str]:

@@ -190,5 +190,5 @@ def test_the_doctor_says_what_waits_for_another_try_and_what_was_given_up(bench:
         connection.execute(sa.update(tasks).values(state=TaskState.DISCARDED, ended_at=now))
 
     assert [level for level, _ in well] == [Level.OK]
-    assert (Level.NOTE, "1 subjects wait for another try of their next event") in waiting
-    assert (Level.WARNING, "1 events were given up after three days of tries") in _findings(bench)
+    assert (Level.NOTE, "subjects whose next event waits for another try: 1") in waiting
+    assert (Level.WARNING, "events that were given up after three days of tries: 1") in _findings(bench)

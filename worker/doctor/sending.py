@@ -87,10 +87,10 @@ def _left(check: str, database: Database) -> Iterator[Finding]:
         again = connection.execute(waiting).scalar_one()
         given_up = connection.execute(mirrored.where(tasks.c.state == TaskState.DISCARDED)).scalar_one()
     if again:
-        says = f"{again} subjects wait for another try of their next event"
+        says = f"subjects whose next event waits for another try: {again}"
         yield note(check, says, "look at the receiver; `webhook test` shows what it answers")
     if given_up:
-        says = f"{given_up} events were given up after three days of tries"
+        says = f"events that were given up after three days of tries: {given_up}"
         yield warning(check, says, "run `dead-letters list --kind mirror`, then `retry` or `drop` them")
 
 

@@ -16,6 +16,7 @@ from settings.values import (
     BaseUrl,
     Number,
     Secret,
+    TimeZone,
     WholeNumber,
     host_of,
     number,
@@ -68,6 +69,26 @@ class BarmateSettings(BaseModel):
     respond: bool = setting(default=False, expects=YES_OR_NO, about="Whether approved deliveries are accepted.")
     # Off: a rejection is final.
     respond_reject: bool = setting(default=False, expects=YES_OR_NO, about="Whether cancelled orders are rejected.")
+    # Ten minutes: several changes of one delivery come within a few, and each one told is an e-mail.
+    quiet_seconds: Number = number(
+        600.0, least=0, most=604800, unit="seconds", about="Quiet time before an UPDATE or a REJECT is sent."
+    )
+    # Five minutes: gateways give up on a request within one or two.
+    settle_seconds: Number = number(
+        300.0, least=0, most=86400, unit="seconds", about="Time until a response with a lost answer must be visible."
+    )
+    # Off: a response may still take effect after the settle time, and the customer would get two e-mails.
+    resend_after_absence: bool = setting(
+        default=False,
+        expects=YES_OR_NO,
+        about="Whether a response with a lost answer is sent again by itself if barmate does not show it.",
+    )
+    # No default: the warehouse tells moments and barmate days, and a wrong zone would tell customers a wrong day.
+    time_zone: TimeZone | None = setting(
+        None,
+        expects="the name of a time zone such as Europe/Zurich",
+        about="Where the goods go: which day a delivery's date is there.",
+    )
     # Off: not every customer confirms what was received.
     require_receipt: bool = setting(
         default=False, expects=YES_OR_NO, about="Whether an order waits for the customer's receipt."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from settings.barmate import LinkBy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,6 +24,7 @@ def broken_barmate_rules(barmate: BarmateSettings, names: Names) -> Iterator[str
         return
     yield from _pairs(barmate, names)
     yield from _listener(barmate, names)
+    yield from _responses(barmate, names)
 
 
 def _unused(barmate: BarmateSettings, names: Names) -> Iterator[str]:
@@ -57,3 +60,13 @@ def _listener(barmate: BarmateSettings, names: Names) -> Iterator[str]:
     if barmate.listen_port is None and barmate.listen_host is None and checked:
         name = names.of(_GROUP, "webhook_header" if barmate.checks_header else "webhook_user")
         yield f"{name} is given without {port}, so no webhook is heard; give the port as well, or remove it."
+
+
+def _responses(barmate: BarmateSettings, names: Names) -> Iterator[str]:
+    asked = [names.of(_GROUP, one) for one in ("respond", "respond_reject") if getattr(barmate, one)]
+    if asked and barmate.link_by is LinkBy.REFERENCE:
+        link_by = names.of(_GROUP, "link_by")
+        yield f"{asked[0]} is on, but by {link_by} = reference somebody else answers barmate; switch one of them off."
+    if barmate.respond and barmate.time_zone is None:
+        zone = names.of(_GROUP, "time_zone")
+        yield f"{zone} is missing; {names.of(_GROUP, 'respond')} tells customers on which day goods come."

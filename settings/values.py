@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
@@ -142,6 +143,12 @@ def _redis_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError
+    return value
+
+
 def _home_expanded(value: Path) -> Path:
     try:
         return value.expanduser()
@@ -158,6 +165,7 @@ LocalPath = Annotated[Path, AfterValidator(_home_expanded)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
 
 INSTANT = "an ISO 8601 instant such as 2026-01-31T00:00:00Z"

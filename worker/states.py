@@ -112,3 +112,40 @@ class WriteState(StrEnum):
 WRITE_IN_DOUBT = frozenset({WriteState.SENDING, WriteState.UNKNOWN})
 # Not ended: a worker goes on with it.
 WRITE_OPEN = frozenset({WriteState.ASKED}) | WRITE_IN_DOUBT
+
+
+class ResponseState(StrEnum):
+    """Where a response to a customer order stands (DESIGN §7)."""
+
+    WANTED = "wanted"  # committed; provably nothing is on its way
+    SENDING = "sending"  # a request may be on its way
+    UNKNOWN = "unknown"  # a request may have taken effect; being looked up
+    SENT = "sent"  # barmate has it
+    REFUSED = "refused"  # barmate said no, and does not show it
+    SUPERSEDED = "superseded"  # did not take effect, and something else counts now
+    NEEDS_PERSON = "needs_person"  # a request may have taken effect, and readings do not show it
+
+
+_R = ResponseState
+
+RESPONSE_CHANGES: frozenset[tuple[ResponseState, ResponseState]] = frozenset(
+    {
+        (_R.WANTED, _R.SENDING),
+        (_R.WANTED, _R.SENT),
+        (_R.WANTED, _R.SUPERSEDED),
+        (_R.SENDING, _R.WANTED),
+        (_R.SENDING, _R.SENT),
+        (_R.SENDING, _R.UNKNOWN),
+        (_R.UNKNOWN, _R.SENT),
+        (_R.UNKNOWN, _R.WANTED),
+        (_R.UNKNOWN, _R.REFUSED),
+        (_R.UNKNOWN, _R.NEEDS_PERSON),
+        (_R.NEEDS_PERSON, _R.SENT),
+        (_R.NEEDS_PERSON, _R.SUPERSEDED),
+    }
+)
+
+# Not ended: a customer order has at most one response in one of these.
+RESPONSE_OPEN = frozenset({_R.WANTED, _R.SENDING, _R.UNKNOWN, _R.NEEDS_PERSON})
+# A request may have taken effect.
+RESPONSE_IN_DOUBT = frozenset({_R.SENDING, _R.UNKNOWN, _R.NEEDS_PERSON})

@@ -22,6 +22,7 @@ from worker.db.tables.customers import barmate_accounts, customer_hints, custome
 from worker.db.tables.log import events, leases, switches, tasks
 from worker.db.tables.orders import links, orders
 from worker.db.tables.pacing import budget_waiters, budgets, nights
+from worker.db.tables.responses import customer_responses
 from worker.db.tables.source import accounts, coverage, deliveries, set_aside
 from worker.db.tables.writes import delivery_writes
 
@@ -38,6 +39,7 @@ __all__ = [
     "customer_hints",
     "customer_missing",
     "customer_orders",
+    "customer_responses",
     "deliveries",
     "delivery_writes",
     "events",

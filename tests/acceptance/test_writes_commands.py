@@ -99,6 +99,7 @@ def test_a_list_goes_on_after_one_that_is_refused(shell: Shell, twin: WarehouseS
         "3/3 create number C",
     ]
     assert "lineItems[0].articleId: The article does not exist" in done.err
+    assert len(done.err.splitlines()) == 1
     assert [row["number"] for row in _rows(twin)] == ["A", "C"]
     assert len(shell("dead-letters", "list", "--json").objects) == 1
 

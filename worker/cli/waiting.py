@@ -157,6 +157,7 @@ def _do_here(app: App, identity: str) -> None:
         random=app.random,
         is_stopping=lambda: False,
         checkpoint=app.checkpoint,
+        tells_given_up=False,
     )
     renewal.start()
     try:

@@ -46,7 +46,9 @@ class Runner:
         random: Random,
         is_stopping: Callable[[], bool],
         checkpoint: Checkpoint,
+        tells_given_up: bool = True,
     ) -> None:
+        """Not `tells_given_up`: somebody waits for the task and tells its end in a sentence of their own."""
         self._database = database
         self._tasks = tasks
         self._rules = rules
@@ -57,6 +59,7 @@ class Runner:
         self._random = random
         self._is_stopping = is_stopping
         self._checkpoint = checkpoint
+        self._tells_given_up = tells_given_up
 
     def run(self, ids: Sequence[str]) -> None:
         """Do these tasks one after the other; those already claimed or closed by others are passed over."""
@@ -146,7 +149,8 @@ class Runner:
         return outcome.counted and claim.attempts >= self._rules[claim.kind].max_attempts
 
     def _discard(self, connection: sa.Connection, claim: Claim, reason: str) -> None:
-        _log.error("task given up", task=claim.ids[0], kind=claim.kind, subject=claim.subject, error=reason)
+        if self._tells_given_up:
+            _log.error("task given up", task=claim.ids[0], kind=claim.kind, subject=claim.subject, error=reason)
         self._tasks.discard(connection, claim, self._database.now(connection), reason)
 
 

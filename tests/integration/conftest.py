@@ -41,6 +41,14 @@ def sqlite_database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
+def database_like_it(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
+    """Another one, for what is compared."""
+    database = Database(f"sqlite:///{copy(migrated_file, tmp_path / 'another.db')}", SystemClock())
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def clock() -> ManualClock:
     """One clock for us and for the twin."""
     return ManualClock()

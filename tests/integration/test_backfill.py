@@ -1,14 +1,23 @@
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from random import Random
+from threading import Thread
+from time import sleep
 
 import pytest
 
 from connectors.errors import Interrupted
+from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from tests.clocks import NOON, ManualClock
-from tests.reading_kit import ACCOUNT, Bench
+from tests.reading_kit import ACCOUNT, Bench, WarehouseSource
+from worker.budget import Budget, Lane
+from worker.clock import SystemClock
 from worker.db import Database
 from worker.errors import NotReady
 from worker.reading.backfill import BackfillReport
 from worker.reading.headway import Headway
+from worker.runtime.stopping import Stopped
 from worker.states import CoverageState
 
 DAY = timedelta(days=1)
@@ -82,6 +91,99 @@ def test_a_server_that_tells_no_time_can_not_be_backfilled(bench: Bench) -> None
 
     with pytest.raises(NotReady, match="Date"):
         filled(bench)
+
+
+def test_a_backfill_expects_the_rows_that_the_source_counts(bench: Bench) -> None:
+    """What it expects comes with its first answer; what was certified before counts as done."""
+    words: list[Headway] = []
+    filled(bench, words)
+    bench.put(500, at=NOON - 5 * DAY)
+    more: list[Headway] = []
+    bench.reading.backfill.run(bench.source, NOON - 6 * DAY, NOON, more.append)
+
+    assert {word.all for word in words[:-1]} == {96}
+    assert more[0].share > 0.9
+    assert bench.differences() == {}
+
+
+def test_what_listens_may_end_a_backfill_which_then_goes_on_from_there(bench: Bench) -> None:
+    """A process that is to end stops between two requests, and what was certified stays so."""
+    heard: list[Headway] = []
+
+    def enough(headway: Headway) -> None:
+        heard.append(headway)
+        if len(heard) == 20:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        bench.reading.backfill.run(bench.source, NOON - 4 * DAY, NOON, enough)
+    asked = len(bench.client.requests)
+    report = filled(bench)
+
+    assert report.holes == 0
+    assert bench.differences() == {}
+    assert report.requests + asked < 60
+
+
+def test_two_backfills_take_turns(database: Database) -> None:
+    """Both get on at the same time: neither waits for the other's end."""
+    budget = Budget(
+        database,
+        name="shared",
+        requests_per_second=100.0,
+        sleep=sleep,
+        clock=SystemClock(),
+        random=Random(1),  # noqa: S311
+    )
+    order: list[str] = []
+    bench = Bench(database, ManualClock(), page_size=5)
+    for key in range(1, 97):
+        bench.put(key, at=NOON - timedelta(hours=key))
+    bench.poll(3)
+    threads = [
+        Thread(target=_taking_turns, args=(bench, name, budget, order, NOON - days * DAY))
+        for name, days in (("older", 4), ("newer", 2.5))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30.0)
+    ends = min(len(order) - order[::-1].index(name) for name in ("older", "newer"))
+    begins = max(order.index(name) for name in ("older", "newer"))
+    together = order[begins:ends]
+
+    assert len(together) > 10
+    assert max(len(list(run)) for _name, run in groupby(together)) <= 3
+
+
+def _taking_turns(bench: Bench, name: str, budget: Budget, order: list[str], since: datetime) -> None:
+    client = _InTurn(bench.client, name, budget, order)
+    readers = bench.built()
+    readers.backfill.run(replace(bench.source, client=client), since, since + 1.4 * DAY, _ignored)
+
+
+@dataclass(slots=True)
+class _InTurn:
+    """The account's client for one of several who share a budget."""
+
+    client: WarehouseSource
+    name: str
+    budget: Budget
+    order: list[str]
+
+    def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage:
+        """One page, in turn."""
+        turn = self.budget.lane(Lane.BACKGROUND).take()
+        self.order.append(self.name)
+        return replace(self.client.list_deliveries(query, page=page, page_size=page_size), turn=turn)
+
+    def get_delivery(self, delivery_id: int) -> DeliveryAnswer:
+        """One record."""
+        return self.client.get_delivery(delivery_id)
+
+    def server_time(self) -> ServerTime:
+        """The server's clock."""
+        return self.client.server_time()
 
 
 def _fail_at(number: int, last: int) -> None:

@@ -8,6 +8,8 @@ from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.db.tables import accounts, links
+from worker.events import EventType
+from worker.reading.accounts import find
 from worker.reading.headway import Headway
 from worker.reading.sweep import SweepReport
 
@@ -104,6 +106,50 @@ def test_an_account_that_was_never_polled_has_no_span(database: Database) -> Non
         bench.reading.accounts.ensure(connection, bench.source, NOON)
 
     assert swept(bench).unread == ("The account was never polled.",)
+
+
+def test_a_final_delivery_that_vanished_from_the_span_is_noticed(bench: Bench) -> None:
+    """It is in no list of what is open, but the span that was re-read does not show it any more."""
+    bench.warehouse.remove(8)
+    report = swept(bench)
+
+    assert report.vanished == 1
+    assert not bench.held()[8].visible
+    assert bench.events(EventType.DELIVERY_VANISHED)[0].subject == "deliveries/8"
+
+
+def test_ids_are_asked_for_250_at_once(database: Database) -> None:
+    """600 deliveries that are not final are three requests, wherever their stamps lie."""
+    bench = Bench(database, ManualClock())
+    for key in range(1, 601):
+        bench.put(key, at=NOON - timedelta(hours=20, seconds=key))
+    bench.poll(3)
+    bench.client.requests.clear()
+    swept(bench)
+
+    assert [told.count(",") + 1 for told in bench.client.requests if told.startswith("ids=")] == [250, 250, 100]
+
+
+def test_what_a_sweep_found_is_kept_with_the_account(bench: Bench) -> None:
+    """Whoever looks in the morning sees it, though the job's own row was pruned."""
+    bench.put(50, at=NOON - timedelta(hours=5))
+    report = swept(bench)
+    with bench.database.read() as connection:
+        account = find(connection, ACCOUNT)
+
+    assert account.swept_at == bench.clock.now()
+    assert account.sweep_report is not None
+    assert account.sweep_report["findings"] == [{"delivery_id": 50, "why": report.findings[0].why}]
+
+
+def test_a_sweep_tells_how_far_it_has_come(bench: Bench) -> None:
+    """In requests, by what we hold: it states nothing about coverage."""
+    words: list[Headway] = []
+    bench.reading.sweep.run(bench.source, DAYS, words.append)
+
+    assert words != []
+    assert all(0.0 < word.share < 1.0 for word in words)
+    assert [word.share for word in words] == sorted(word.share for word in words)
 
 
 def _link(number: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 import sqlalchemy as sa
 
+from connectors.errors import NotConnected
 from connectors.policy import Observation
 from connectors.simulated.rate import SlidingLimit
 from tests.virtual_time import VirtualTime
@@ -48,6 +49,7 @@ class World:
             sleep=self.time.sleep,
             clock=self.time,
             random=Random(next(self.seeds)),  # noqa: S311
+            system="the warehouse",
         )
 
     def request(self, who: str, turns: LaneTurns) -> int | None:
@@ -336,7 +338,11 @@ def test_in_an_outage_one_asks_and_afterwards_nobody_stampedes(world: World, *, 
             for _ in range(200):
                 if world.time.monotonic() > 1320:
                     return
-                world.request(name, turns)
+                try:
+                    world.request(name, turns)
+                except NotConnected:
+                    # As a task that comes again.
+                    world.time.sleep(5)
 
         return ask
 
@@ -355,6 +361,27 @@ def test_in_an_outage_one_asks_and_afterwards_nobody_stampedes(world: World, *, 
     assert min(_gaps(times)) >= MARGIN - 1e-6
     assert len(after) >= (1320 - after[0]) / 1.1
     assert world.limit.refused == 0
+
+
+def test_in_an_outage_orders_hold_no_threads(world: World) -> None:
+    """Their tasks come again; polls wait, and who finds out is let through."""
+    world.answers = lambda: None
+    budget = world.process()
+    waited: list[float] = []
+
+    def life() -> None:
+        for _ in range(6):
+            world.request("a", budget.lane(Lane.POLL))
+        began = world.time.monotonic()
+        with pytest.raises(NotConnected, match="warehouse"):
+            budget.take(Lane.FIRING)
+        waited.append(world.time.monotonic() - began)
+        world.time.sleep(60)
+        budget.take(Lane.FIRING)
+
+    world.time.run(life)
+
+    assert waited[0] <= 2.0
 
 
 def test_one_who_asks_in_an_outage_and_dies_is_not_waited_for(world: World) -> None:

@@ -7,13 +7,15 @@ makes them. As long as no other process was seen at the budget, a turn is one tr
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import sqlalchemy as sa
 
+from connectors.errors import NotConnected
 from connectors.policy import Observation
-from worker.budget.lanes import Lane, Waiting, first
+from worker.budget.lanes import Lane, first
+from worker.budget.line import Caller, Line
 from worker.budget.pace import (
     MARGIN,
     OUTAGE_FAILURES,
@@ -37,19 +39,9 @@ _SHORTEST_LOOK, _LONGEST_LOOK = 0.001, 0.25
 _NO_WAIT = 0.0005
 # Seconds for which another process counts as being at the budget after it was seen there.
 _SHARED_SECONDS = 60.0
+# Seconds that a reading for an order waits for a system that does not answer: its thread is wanted elsewhere.
+_OUTAGE_PATIENCE = 2.0
 _FAULT = 500
-
-
-@dataclass(slots=True, eq=False)
-class _Caller:
-    """A thread that waits; `since` by the monotonic clock, `moment` the same by the database's, once it was asked.
-
-    Said once and for all: two processes that compare it must come to the same end.
-    """
-
-    lane: Lane
-    since: float
-    moment: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -94,16 +86,21 @@ class Budget:
         sleep: Callable[[float], None],
         clock: Clock,
         random: Random,
+        system: str = "the system",
     ) -> None:
+        """`system` is what an error calls it."""
         self._database = database
+        self._system = system
         self._interval = MARGIN / requests_per_second
         self._rows = BudgetRows(database, name=name, interval=self._interval)
+        # Who is in which lane matters among processes only where turns are rare: blocks are over in a moment.
+        self._in_blocks = numbers_at_once(self._interval) > 1
         self._sleep = sleep
         self._clock = clock
         self._random = random
         self._me = f"{random.getrandbits(64):016x}"
         self._lock = threading.Lock()
-        self._callers: list[_Caller] = []
+        self._line = Line(holder=self._me, clock=clock)
         self._numbers: _Numbers | None = None
         # By the monotonic clock: before this nobody here need ask, and until that another process may be waiting.
         self._next = 0.0
@@ -112,6 +109,7 @@ class Budget:
         self._announced_until = 0.0
         self._last: Lane | None = None
         self._failing = False
+        self._out = False
 
     @property
     def interval(self) -> float:
@@ -123,20 +121,29 @@ class Budget:
         return LaneTurns(self, lane)
 
     def take(self, lane: Lane = Lane.POLL) -> int:
-        """The number of the turn, once a request may be made. What `sleep` raises passes through."""
-        caller = _Caller(lane, self._clock.monotonic())
+        """The number of the turn, once a request may be made. What `sleep` raises passes through.
+
+        Raises NotConnected in the lane of firing, while the system does not answer and somebody else finds out.
+        """
         with self._lock:
-            self._callers.append(caller)
+            caller = self._line.enter(lane)
         try:
             while True:
                 with self._lock:
                     turn, wait = self._look(caller)
                 if turn is not None:
                     return turn
+                self._give_up(caller, wait)
                 self._sleep(wait)
         finally:
             with self._lock:
-                self._callers.remove(caller)
+                self._line.leave(caller)
+
+    def _give_up(self, caller: Caller, wait: float) -> None:
+        """In an outage, readings that orders wait for hold no thread: there are tasks that come again."""
+        if self._out and caller.lane is Lane.FIRING and self._line.waited(caller) + wait > _OUTAGE_PATIENCE:
+            detail = "it has not answered the last requests; another one finds out when it does again"
+            raise NotConnected(self._system, "wait for a turn", detail)
 
     def throttled(self, retry_after: float | None) -> None:
         """The server answered 429: nobody asks again before that long, and turns come slower for a while."""
@@ -160,7 +167,7 @@ class Budget:
                 self._failed(connection, row, now)
 
     def _answers_again(self, connection: sa.Connection, row: BudgetRow, now: datetime) -> None:
-        self._failing = False
+        self._failing = self._out = False
         if row.failures:
             self._rows.save(connection, replace(row, failures=0, probe_until=None), now)
             self._next = min(self._next, self._clock.monotonic() + self._seconds(row, now))
@@ -168,8 +175,9 @@ class Budget:
     def _failed(self, connection: sa.Connection, row: BudgetRow, now: datetime) -> None:
         self._failing = True
         row = replace(row, failures=row.failures + 1, probe_until=None)
-        out = row.failures >= OUTAGE_FAILURES
-        self._put_off(connection, row, now, wait_in_outage(row.failures, self._interval, self._random) if out else 0.0)
+        self._out = row.failures >= OUTAGE_FAILURES
+        wait = wait_in_outage(row.failures, self._interval, self._random) if self._out else 0.0
+        self._put_off(connection, row, now, wait)
 
     def _put_off(self, connection: sa.Connection, row: BudgetRow, now: datetime, seconds: float) -> None:
         row = replace(row, next_at=max(row.next_at, now + timedelta(seconds=seconds)))
@@ -178,43 +186,43 @@ class Budget:
             self._numbers = None
             self._next = max(self._next, self._clock.monotonic() + seconds)
 
-    def _look(self, caller: _Caller) -> tuple[int | None, float]:
+    def _look(self, caller: Caller) -> tuple[int | None, float]:
         """The turn, or how long to wait before looking again."""
         now = self._clock.monotonic()
         if self._next - now > _NO_WAIT:
             self._be_seen(caller, now)
             return None, min(self._next - now, _NAP_SECONDS)
-        if first(map(self._by_our_clock, self._callers), self._last) != self._by_our_clock(caller):
+        if not self._line.is_first(caller, self._last):
             return None, self._short_look()
         if self._numbers is not None and now < self._numbers.until:
             return self._from_block(self._numbers, caller, now), 0.0
         with self._database.write() as connection:
             return self._ask(connection, caller)
 
-    def _from_block(self, numbers: _Numbers, caller: _Caller, now: float) -> int:
+    def _from_block(self, numbers: _Numbers, caller: Caller, now: float) -> int:
         turn, numbers.following = numbers.following, numbers.following + 1
         if turn >= numbers.last:
             self._numbers = None
         self._next, self._last = now + numbers.interval, caller.lane
         return turn
 
-    def _ask(self, connection: sa.Connection, caller: _Caller) -> tuple[int | None, float]:
+    def _ask(self, connection: sa.Connection, caller: Caller) -> tuple[int | None, float]:
         asked = self._clock.monotonic()
         row, now = self._rows.load(connection)
-        others = self._rows.others(connection, row, now, self._me)
-        if others or row.holder not in {None, self._me}:
+        others = [] if self._in_blocks else self._rows.others(connection, row, now, self._me)
+        if others or (row.holder not in {None, self._me} and not self._in_blocks):
             self._shared_until = asked + _SHARED_SECONDS
-        self._last, self._failing = row.last_lane, row.failures > 0
+        self._last, self._failing, self._out = row.last_lane, row.failures > 0, row.failures >= OUTAGE_FAILURES
         wait = self._seconds(row, now)
         if wait > _NO_WAIT:
             self._next = asked + wait
             return None, self._stand_in_line(connection, row, now, wait)
-        ours = [self._as_waiting(one, now) for one in self._callers]
-        if first([*ours, *others], row.last_lane) != self._as_waiting(caller, now):
+        ours = [self._line.told(one, now) for one in self._line]
+        if first([*ours, *others], row.last_lane) != self._line.told(caller, now):
             return None, self._stand_in_line(connection, row, now, self._short_look())
         return self._give(connection, row, now, caller), 0.0
 
-    def _give(self, connection: sa.Connection, row: BudgetRow, now: datetime, caller: _Caller) -> int:
+    def _give(self, connection: sa.Connection, row: BudgetRow, now: datetime, caller: Caller) -> int:
         began = self._clock.monotonic()
         interval = self._interval * slowed_now(row.slowed, row.throttled_at, now)
         out = row.failures >= OUTAGE_FAILURES
@@ -231,9 +239,7 @@ class Budget:
         )
         self._rows.save(connection, row, now)
         if self._announced:
-            # Whoever waits here is served from the numbers that were taken together.
-            left = [one for one in self._callers if one is not caller] if count == 1 else []
-            self._announce(connection, now, left, interval)
+            self._announce(connection, now, [one for one in self._line if one is not caller], interval)
         self._numbers = _Numbers(turn + 1, row.turn, interval, began + until.total_seconds()) if count > 1 else None
         self._next, self._last = began + interval, caller.lane
         return turn
@@ -250,12 +256,12 @@ class Budget:
         """Let other processes know who waits here, where there are any; how long to wait."""
         wait = min(wait, _NAP_SECONDS)
         if self._clock.monotonic() < self._shared_until:
-            until = self._announce(connection, now, self._callers, wait)
+            until = self._announce(connection, now, list(self._line), wait)
             row = replace(row, awaited_until=until if row.awaited_until is None else max(until, row.awaited_until))
             self._rows.save(connection, row, now)
         return wait
 
-    def _be_seen(self, caller: _Caller, now: float) -> None:
+    def _be_seen(self, caller: Caller, now: float) -> None:
         """Say that somebody waits here, where another process might else go first; once a nap."""
         if now >= self._shared_until or self._next - now <= _LONGEST_LOOK:
             return
@@ -265,25 +271,13 @@ class Budget:
             row, moment = self._rows.load(connection)
             self._stand_in_line(connection, row, moment, min(self._next - now, _NAP_SECONDS))
 
-    def _announce(self, connection: sa.Connection, now: datetime, callers: list[_Caller], wait: float) -> datetime:
+    def _announce(self, connection: sa.Connection, now: datetime, callers: list[Caller], wait: float) -> datetime:
         began = self._clock.monotonic()
         until = now + timedelta(seconds=wait + _GRACE_SECONDS)
-        waiting = [self._as_waiting(one, now) for one in callers]
+        waiting = [self._line.told(one, now) for one in callers]
         self._rows.announce(connection, waiting, until, now, self._me)
         self._announced, self._announced_until = frozenset(one.lane for one in callers), began + wait
         return until
 
-    def _by_our_clock(self, caller: _Caller) -> Waiting:
-        return Waiting(caller.lane, _EPOCH + timedelta(seconds=caller.since), self._me)
-
-    def _as_waiting(self, caller: _Caller, now: datetime) -> Waiting:
-        if caller.moment is None:
-            caller.moment = now - timedelta(seconds=self._clock.monotonic() - caller.since)
-        return Waiting(caller.lane, caller.moment, self._me)
-
     def _short_look(self) -> float:
         return min(_LONGEST_LOOK, max(_SHORTEST_LOOK, self._interval / 4))
-
-
-# The monotonic clock's callers are compared with each other only: any moment will do.
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

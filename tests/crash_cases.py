@@ -193,8 +193,9 @@ class Case:
 def expected(case: Case) -> frozenset[FiringState]:
     """How the firing of a single order may end; exact for every named point at its first passing.
 
-    For unnamed points and later passings it names what the request that left, or did not, can come to; that what is
-    confirmed was delivered, and nothing else, is compared with the registry's own ledger in any case.
+    For unnamed points and later passings, and where a second process ends as well and nothing is sent again by itself,
+    it names what the request that left, or did not, can come to; that what is confirmed was delivered, and nothing else,
+    is compared with the registry's own ledger in any case.
 
     A person is needed in these combinations and no others:
 
@@ -208,11 +209,11 @@ def expected(case: Case) -> frozenset[FiringState]:
         return _one(FiringState.NEEDS_PERSON)
     if left and (effect is Effect.DELIVERS_TWICE or (effect is Effect.REFUSES and not case.is_exact)):
         return _EITHER
-    if effect is Effect.REFUSES and left:
+    if effect is Effect.REFUSES and left and case.then is None:
         return _one(FiringState.NEEDS_PERSON if case.point in ANSWER_LOST else FiringState.CONFIRMED)
     if case.resend:
         return _one(FiringState.CONFIRMED)
-    if not case.is_exact and left:
+    if case.then is not None or (not case.is_exact and left):
         return _EITHER
     return _one(FiringState.CONFIRMED if left and effect is not Effect.NOTHING else FiringState.NEEDS_PERSON)
 

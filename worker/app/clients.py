@@ -160,4 +160,6 @@ class Clients:
             sleep=sleep,
             clock=self._clock,
             random=self._random,
+            # The last word is the fingerprint of the key.
+            system=name.rpartition(" ")[0],
         )

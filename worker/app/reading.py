@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 
 from worker.leases import Leases
+from worker.reading.accounts import is_skewed
 from worker.reading.headway import Tell
 from worker.reading.poller import Poller, PollReport
 from worker.reading.rhythm import Rhythm
@@ -98,6 +99,8 @@ class Reading:
             _log.warning("account cannot be read", account=report.account, error=trouble)
         if trouble is None and was is not None:
             _log.info("account can be read again", account=report.account)
+        if is_skewed(report.skew_seconds) and (before is None or not is_skewed(before.skew_seconds)):
+            _log.warning("clocks are apart", account=report.account, seconds=report.skew_seconds)
 
     @contextmanager
     def _alone(self, account: str) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from worker.reading.accounts import SKEW_SECONDS, skew_text
+from worker.reading.accounts import is_skewed, skew_text
 from worker.runtime.progress import some
 from worker.runtime.status import AccountStatus
 
@@ -34,7 +34,7 @@ def reading(account: AccountStatus) -> str:
     trouble = "" if account.trouble is None else f"cannot be read: {account.trouble}"
     pace = f"slowed to {account.requests_per_second:.2f} requests/s after 429" if account.slowed else ""
     skew = account.skew_seconds
-    clock = skew_text(skew) if skew is not None and abs(skew) > SKEW_SECONDS else ""
+    clock = skew_text(skew) if skew is not None and is_skewed(skew) else ""
     return " · ".join(part for part in (lag, holes, pending, pace, clock, stopped, trouble, _sweep(account)) if part)
 
 

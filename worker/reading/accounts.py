@@ -121,7 +121,7 @@ class Accounts:
         latest = account.server_time
         newest = received if latest is None or stepped_back else max(latest, received)
         _set(connection, name, server_time=newest, skew_seconds=skew)
-        if abs(skew) > SKEW_SECONDS and not _is_skewed(account):
+        if is_skewed(skew) and not is_skewed(account.skew_seconds):
             draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
             self._event_log.append(connection, [draft], now)
         if stepped_back:
@@ -208,8 +208,9 @@ def skew_text(seconds: float) -> str:
     return f"The server's clock is {abs(seconds):.0f} s {way} ours: synchronise this machine's clock."
 
 
-def _is_skewed(account: Account) -> bool:
-    return account.skew_seconds is not None and abs(account.skew_seconds) > SKEW_SECONDS
+def is_skewed(seconds: float | None) -> bool:
+    """Whether clocks that differ by that much are worth telling."""
+    return seconds is not None and abs(seconds) > SKEW_SECONDS
 
 
 def note_guard_read(connection: sa.Connection, name: str, server_time: datetime) -> None:

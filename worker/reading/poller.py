@@ -57,6 +57,8 @@ class PollReport:
     holes: int = 0
     stopped: str | None = None
     error: str | None = None
+    # The server's clock less ours.
+    skew_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,7 @@ class Poller:
             holes=sum(span.state is CoverageState.HOLE for span in spans),
             stopped=stopped,
             error=error,
+            skew_seconds=None if account is None else account.skew_seconds,
         )
 
 

@@ -1,5 +1,6 @@
 """Messages whose answer's status says everything: on kept connections, each cut at its deadline."""
 
+import itertools
 import shutil
 import socket
 import ssl
@@ -133,6 +134,18 @@ def test_a_head_that_trickles_is_cut_off_at_the_deadline(kit: Kit, stop: threadi
         afterwards = tell(client).status
 
     assert afterwards == 204
+
+
+def test_a_deadline_that_passes_while_connecting_sends_nothing(kit: Kit) -> None:
+    """As after a name resolution that nothing can end: the message stays here."""
+    # The begin of the attempt, the deadline, what remains for the watchdog and for connecting; then it is over.
+    moments = itertools.chain([0.0] * 4, itertools.repeat(100.0))
+    with serving(reply(204, raw=b"")) as server, kit.client(server.url, clock=lambda: next(moments)) as client:
+        with pytest.raises(NotConnected, match="no connection was made within 5 s"):
+            tell(client)
+        sent = list(server.seen)
+
+    assert sent == []
 
 
 def test_a_status_that_came_counts_although_its_body_trickles(kit: Kit, stop: threading.Event) -> None:

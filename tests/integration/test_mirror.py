@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from tests.runtime_kit import SECRET, Bench, eventually, receiver
 from worker import switches
@@ -136,16 +137,17 @@ def test_while_the_secret_changes_receivers_with_either_one_are_served(bench: Be
 
 
 def test_secrets_are_kept_nowhere(bench: Bench) -> None:
-    """Neither the rows nor the reasons of failures hold them, also where a receiver gives them back."""
+    """Neither the rows with the reasons of failures nor the log hold them."""
     bench.changes(3, orders=False)
-    with receiver(server_error=1.0) as failing:
+    with receiver(server_error=1.0) as failing, structlog.testing.capture_logs() as lines:
         _deliver(bench, bench.mirror(failing.url))
     with bench.database.read() as connection:
         rows = [str(tuple(row)) for table in metadata.sorted_tables for row in connection.execute(sa.select(table))]
     bare = SECRET.removeprefix("whsec_")
 
     assert any("HTTP 500" in row for row in rows)
-    assert not any(bare in row for row in rows)
+    assert len(lines) == 3
+    assert not any(bare in text for text in [*rows, *map(str, lines)])
 
 
 def test_events_are_mirrored_again_by_hand(bench: Bench) -> None:

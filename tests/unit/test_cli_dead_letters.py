@@ -49,7 +49,7 @@ def _iso(moment: datetime) -> str:
 
 SUBJECT = "deliveries/1"
 SOURCE = "/accounts/acme.example"
-SOME = (
+SOME: tuple[tuple[tuple[str, ...], list[int]], ...] = (
     (("--kind", MIRROR), [0, 1, 2, 3, 4, 5]),
     (("--kind", COMPLETION), []),
     (("--subject", SUBJECT), [1, 4]),
@@ -63,22 +63,18 @@ SOME = (
     (("--since", _iso(NOON + timedelta(minutes=1)), "--until", _iso(NOON + timedelta(minutes=4))), [1, 2, 3, 4]),
     (("--since", _iso(NOON + timedelta(minutes=1)), "--subject", SUBJECT, "--kind", MIRROR), [1, 4]),
 )
-names = [" ".join(options) for options, _ in SOME]
 
 
-@pytest.mark.parametrize(("options", "places"), SOME, ids=names)
-def test_they_are_listed_by_what_they_are_about_and_when_they_were_given_up(
-    shell: Shell, options: tuple[str, ...], places: list[int]
-) -> None:
+def test_they_are_listed_by_what_they_are_about_and_when_they_were_given_up(shell: Shell) -> None:
     """All conditions hold; both ends of a span are included."""
     with _bench(shell) as bench:
         ids = bench.ids(MIRROR)
-    found = shell("dead-letters", "list", "--json", *options).objects
+    found = [[row["id"] for row in shell("dead-letters", "list", "--json", *options).objects] for options, _ in SOME]
 
-    assert [row["id"] for row in found] == [ids[place] for place in places]
+    assert found == [[ids[place] for place in places] for _, places in SOME]
 
 
-@pytest.mark.parametrize(("options", "places"), SOME, ids=names)
+@pytest.mark.parametrize(("options", "places"), SOME[-4:])
 def test_what_is_listed_is_what_is_tried_again(shell: Shell, options: tuple[str, ...], places: list[int]) -> None:
     """The same options mean the same dead letters everywhere."""
     retried = shell("dead-letters", "retry", *options)

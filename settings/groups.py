@@ -75,7 +75,9 @@ class AccountSettings(Group):
         1.0, least=0.01, most=10000, unit="requests per second", about="Request budget of the key, over all processes."
     )
     # A change is acted on within seconds, and four of five turns are left for other reads.
-    poll_seconds: Number = number(5.0, least=0.05, most=3600, unit="seconds", about="Time between two polls.")
+    poll_seconds: Number = number(
+        5.0, least=0.05, most=3600, unit="seconds", about="Time between two polls while nothing changes."
+    )
     # Whole-second stamps and slow commits: a minute is far more than a commit takes.
     lag_seconds: Number = number(
         60.0, least=0.1, most=3600, unit="seconds", about="How long a change may take to become visible."

@@ -11,6 +11,8 @@ from worker.tasks import KindRule
 MIRROR = "mirror"
 COMPLETION = "completion"
 FIRING = "firing"
+# What is to be said to a customer: the subject is a customer order.
+RESPOND = "respond"
 
 POLL = "poll"
 BACKFILL = "backfill"
@@ -51,6 +53,7 @@ RULES: Mapping[str, KindRule] = {
     MIRROR: KindRule(max_attempts=len(MIRROR_SCHEDULE) + 1),
     COMPLETION: KindRule(max_attempts=_ORDER_ATTEMPTS, coalesce=True),
     FIRING: KindRule(max_attempts=_ORDER_ATTEMPTS, coalesce=True),
+    RESPOND: KindRule(max_attempts=_ORDER_ATTEMPTS, coalesce=True),
     **{kind: KindRule(max_attempts=_JOB_ATTEMPTS) for kind in JOBS},
 }
 
@@ -75,15 +78,17 @@ class Lane:
 FIRING_LANE = Lane(name="firing", kinds=frozenset({FIRING}), per_message=1, priority=0)
 # A few an order's facts: each may ask the source, and a message is one thread's work.
 ORDERS_LANE = Lane(name="orders", kinds=frozenset({COMPLETION}), per_message=4, priority=10)
+# A barmate that is slow keeps nothing else waiting.
+RESPONSES_LANE = Lane(name="responses", kinds=frozenset({RESPOND}), per_message=1, priority=15)
 JOBS_LANE = Lane(name="jobs", kinds=JOBS - LONG_JOBS, per_message=1, priority=20)
 # Hours at a request a second; a poll asked for by hand does not wait for them.
 LONG_JOBS_LANE = Lane(name="long_jobs", kinds=LONG_JOBS, per_message=1, priority=25)
 # Twenty claims share a transaction, which is what lets a backlog of events drain. What failed before travels apart, so
 # that subjects whose receiver hangs never take the places of those that are well.
-MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=False)
+MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=None)
 MIRROR_TRIED_LANE = Lane(name="mirror_tried", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=True)
 MIRROR_LANES = (MIRROR_LANE, MIRROR_TRIED_LANE)
-LANES = (FIRING_LANE, ORDERS_LANE, JOBS_LANE, LONG_JOBS_LANE, *MIRROR_LANES)
+LANES = (FIRING_LANE, ORDERS_LANE, RESPONSES_LANE, JOBS_LANE, LONG_JOBS_LANE, *MIRROR_LANES)
 
 # Rows looked at again without a task travel as hints in the lane of their tasks.
 LOOK_AT_ORDERS = "look_at_orders"

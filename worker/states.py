@@ -139,9 +139,12 @@ RESPONSE_CHANGES: frozenset[tuple[ResponseState, ResponseState]] = frozenset(
         (_R.UNKNOWN, _R.SENT),
         (_R.UNKNOWN, _R.WANTED),
         (_R.UNKNOWN, _R.REFUSED),
+        (_R.UNKNOWN, _R.SUPERSEDED),
         (_R.UNKNOWN, _R.NEEDS_PERSON),
         (_R.NEEDS_PERSON, _R.SENT),
         (_R.NEEDS_PERSON, _R.SUPERSEDED),
+        # By a person, who wants it tried again.
+        (_R.REFUSED, _R.SUPERSEDED),
     }
 )
 

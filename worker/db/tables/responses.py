@@ -16,7 +16,7 @@ customer_responses = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
-    # The delivery that it is about, and what it says: its number, and a day where that is told. A rejection says nothing.
+    # The delivery that it is about, its number, and a day where that is told. A rejection says nothing.
     sa.Column("account", sa.Text),
     sa.Column("delivery_id", sa.BigInteger),
     sa.Column("reference", sa.Text),

@@ -1,0 +1,122 @@
+"""What is held about customer orders and their deliveries, loaded for a decision."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import sqlalchemy as sa
+
+from worker.customers import customer_rows
+from worker.customers.linking import NamedBy, names_by_value
+from worker.db.tables import deliveries, set_aside
+from worker.reading import accounts, coverage
+from worker.reading.spans import instant_of
+from worker.responding import reply_rows
+from worker.responding.decision import Linked, Situation
+from worker.responding.terms import Terms
+
+# Values in one statement: SQLite takes some thousands at most.
+_CHUNK = 400
+_CANCELLED = "cancelled"
+
+_Key = tuple[str, int]
+
+
+def load(connection: sa.Connection, terms: Terms, order_id: str) -> Situation:
+    """How it stands with one customer order."""
+    return load_many(connection, terms, [order_id])[order_id]
+
+
+def load_many(connection: sa.Connection, terms: Terms, ids: Collection[str]) -> dict[str, Situation]:
+    """How it stands with each of these customer orders."""
+    named = names_by_value(connection, ids, terms.link_by)
+    linked = _linked(connection, terms.zone, named)
+    orders = customer_rows.load_many(connection, terms.host, ids)
+    broken = customer_rows.set_aside_reasons(connection, terms.host, ids)
+    replies = reply_rows.of_orders(connection, terms.host, ids)
+    until = seen_until(connection, terms.accounts)
+    return {
+        order_id: Situation(
+            order_id=order_id,
+            order=orders.get(order_id),
+            set_aside=broken.get(order_id),
+            linked=tuple(linked[one.account, one.delivery_id] for one in named if one.value == order_id),
+            replies=tuple(replies[order_id]),
+            seen_until=until,
+        )
+        for order_id in ids
+    }
+
+
+def seen_until(connection: sa.Connection, names: Sequence[str]) -> datetime | None:
+    """Up to when every one of the accounts was read without a gap; None where one was not read at all."""
+    found = [_certified(connection, name) for name in names]
+    known = [moment for moment in found if moment is not None]
+    return min(known) if known and len(known) == len(found) else None
+
+
+def _certified(connection: sa.Connection, name: str) -> datetime | None:
+    account = accounts.find_or_none(connection, name)
+    until = None if account is None else coverage.certified_until(connection, name, account.start)
+    return None if until is None else instant_of(until)
+
+
+def _linked(connection: sa.Connection, zone: ZoneInfo | None, named: Sequence[NamedBy]) -> Mapping[_Key, Linked]:
+    keys = sorted({(one.account, one.delivery_id) for one in named})
+    details: dict[_Key, sa.Row[Any]] = {}
+    broken: set[_Key] = set()
+    for start in range(0, len(keys), _CHUNK):
+        ids = [delivery_id for _, delivery_id in keys[start : start + _CHUNK]]
+        details.update(_details(connection, ids))
+        broken |= _broken(connection, ids)
+    return {
+        (one.account, one.delivery_id): _one(one, details[one.account, one.delivery_id], zone, broken) for one in named
+    }
+
+
+def _one(one: NamedBy, row: sa.Row[Any], zone: ZoneInfo | None, broken: Collection[_Key]) -> Linked:
+    return Linked(
+        account=one.account,
+        delivery_id=one.delivery_id,
+        number=one.number,
+        status=one.status,
+        day=_day(row.raw, zone),
+        changed_at=row.changed_at,
+        unclear=_unclear(one, is_broken=(one.account, one.delivery_id) in broken),
+    )
+
+
+def _unclear(one: NamedBy, *, is_broken: bool) -> str | None:
+    if is_broken:
+        return "has a record that was set aside"
+    # What was cancelled stays so, whoever may see it.
+    return None if one.visible or one.status == _CANCELLED else "is no longer shown by the warehouse"
+
+
+def _details(connection: sa.Connection, ids: Sequence[int]) -> dict[_Key, sa.Row[Any]]:
+    statement: sa.Select[Any] = sa.select(
+        deliveries.c.account, deliveries.c.id, deliveries.c.raw, deliveries.c.changed_at
+    )
+    rows = connection.execute(statement.where(deliveries.c.id.in_(ids)))
+    return {(str(row.account), int(row.id)): row for row in rows}
+
+
+def _broken(connection: sa.Connection, ids: Sequence[int]) -> set[_Key]:
+    statement = sa.select(set_aside.c.account, set_aside.c.delivery_id).where(
+        set_aside.c.delivery_id.in_(ids), set_aside.c.closed_at.is_(None)
+    )
+    return {(row.account, row.delivery_id) for row in connection.execute(statement)}
+
+
+def _day(raw: str, zone: ZoneInfo | None) -> date | None:
+    """The day of a delivery's `date` where the goods go (logistic.cloud developer docs, resources/deliveries)."""
+    if zone is None:
+        return None
+    told = orjson.loads(raw).get("date")
+    try:
+        moment = datetime.fromisoformat(str(told))
+    except ValueError:
+        return None
+    return moment.date() if moment.tzinfo is None else moment.astimezone(zone).date()

@@ -119,13 +119,26 @@ def test_a_dry_run_shows_the_call_and_sends_nothing(shell: Shell, twin: Warehous
     create = shell("deliveries", "create", _file(shell, NEW), "--dry-run", "--json")
     update = shell("deliveries", "update", "7", _file(shell, {"lineItems": []}), "--dry-run", "--json")
     approve = shell("deliveries", "approve", "7", "--dry-run", "--json")
+    head = shell("deliveries", "update", "7", _file(shell, {"note": "later"}), "--dry-run", "--json")
 
-    assert [done.status for done in (create, update, approve)] == [0, 1, 0], create.err
+    assert [done.status for done in (create, update, approve, head)] == [0, 1, 0, 0], create.err
+    assert (_lines(head)[0]["request"], _lines(head)[0]["body"]["note"]) == ("PUT /deliveries/7", "later")
+    assert _lines(head)[0]["body"]["lineItems"] is None
     assert (_lines(create)[0]["request"], _lines(create)[0]["body"]) == ("POST /deliveries", NEW)
     assert "line items can be changed in a draft only" in _lines(update)[0]["reason"]
     assert _lines(approve)[0]["verdict"] == "there"
     assert twin.posts.truth() == []
     assert shell("deliveries", "writes", "--json").out == ""
+
+
+def test_what_the_source_shows_otherwise_is_exit_1(shell: Shell, twin: WarehouseServer) -> None:
+    """A gateway that sends twice, and a source that takes a number twice: somebody has to know."""
+    twin.panel.change({"write_script": ["gateway_twice"]})
+    done = shell("deliveries", "create", _file(shell, NEW))
+
+    assert done.status == 1
+    assert "2 deliveries have the number" in done.out
+    assert len(_rows(twin)) == 2
 
 
 def test_a_key_that_may_only_read_is_exit_3_with_the_remedy(shell: Shell, twin: WarehouseServer) -> None:

@@ -12,11 +12,9 @@ from connectors.simulated.switches import PostFault
 from tests.writing_kit import ITEM, READ_ONLY, Desk, desk, ended
 from worker.checkpoints import nothing
 from worker.db.tables import delivery_writes, tasks
-from worker.errors import LostClaim
 from worker.states import TaskState, WriteAction, WriteState
-from worker.work import Done, GiveUp, Later, Outcome
+from worker.work import Done, GiveUp, Outcome
 from worker.writing.finishing import RECORDED
-from worker.writing.service import FROZEN, MAX_SENDS
 
 NEVER = PostFault.DROP_BEFORE_COMMIT
 
@@ -191,131 +189,6 @@ def test_approving_twice_approves_once(sqlite_url: str, refuses: bool) -> None: 
         assert ended(at.work(at.ask(WriteAction.APPROVE, {}, known))) == "done"
         assert ended(at.work(at.ask(WriteAction.APPROVE, {}, known))) == "done"
         assert [call["path"].endswith("/approve") for call in at.calls] == [True]
-
-
-def test_a_write_that_never_arrives_ends_with_a_person_who_may_try_again(quick: Desk) -> None:
-    """Three requests without a trace are no accident; a retried dead letter begins anew."""
-    queued = quick.create()
-    quick.script(*[NEVER] * MAX_SENDS)
-
-    assert f"It was sent {MAX_SENDS} times" in _no(quick.work(queued))
-    assert quick.write(queued).state is WriteState.NEEDS_PERSON
-    assert ended(quick.work(queued)) == "done"
-    assert len(quick.rows(number="LS010328")) == 1
-
-
-def test_a_delivery_that_somebody_else_changed_meanwhile_is_left_to_a_person(quick: Desk) -> None:
-    """A lost update is not sent over a change that it did not know."""
-    known = quick.draft("LS10")
-    queued = quick.ask(WriteAction.UPDATE, {"note": "ours"}, known)
-    quick.script(NEVER)
-    service = quick.service(nothing)
-    waits = service.advance(queued.write, 1, quick.close)
-    quick.bench.warehouse.change(known, lambda row: row.update(note="theirs"))
-    quick.clock.advance(120)
-
-    assert isinstance(waits, Later)
-    assert "was changed by somebody else meanwhile" in _no(service.advance(queued.write, 1, quick.close))
-    assert quick.rows(number="LS10")[0]["note"] == "theirs"
-
-
-def test_an_update_overtaken_by_the_end_of_its_delivery_is_refused(quick: Desk) -> None:
-    """It did not arrive, and cannot be repeated any more."""
-    known = quick.draft("LS11")
-    queued = quick.ask(WriteAction.UPDATE, {"note": "ours"}, known)
-    quick.script(NEVER)
-    service = quick.service(nothing)
-    service.advance(queued.write, 1, quick.close)
-    quick.bench.warehouse.change(known, lambda row: row.update(status="completed"))
-    quick.clock.advance(120)
-
-    assert "is completed: nothing about it can be changed" in _no(service.advance(queued.write, 1, quick.close))
-    assert quick.write(queued).state is WriteState.REFUSED
-
-
-def test_the_settle_time_is_waited_for_before_absence_is_believed(quick: Desk) -> None:
-    """A source that shows things late is given its time: the lag in force."""
-    queued = quick.create()
-    quick.script(NEVER)
-    service = quick.service(nothing)
-    outcome = service.advance(queued.write, 1, quick.close)
-    write = quick.write(queued)
-
-    assert isinstance(outcome, Later)
-    assert not outcome.counted
-    assert outcome.until == write.settled_at
-    assert write.settled_at is not None
-    assert write.deadline is not None
-    assert (write.settled_at - write.deadline).total_seconds() == 60
-    assert service.advance(queued.write, 1, quick.close) == outcome
-    assert len(quick.calls) == 1
-
-
-def test_a_process_that_was_held_up_sends_nothing_after_its_deadline(quick: Desk) -> None:
-    """Somebody else took its write up, sent it, and is done: the sleeper finds that out before it connects."""
-    queued = quick.create()
-    others: list[Outcome] = []
-
-    def sleep(name: str) -> None:
-        if name == FROZEN and not others:
-            others.append(Done())
-            others[0] = quick.work(queued)
-
-    with pytest.raises(LostClaim):
-        quick.service(sleep).advance(queued.write, 1, quick.close)
-
-    assert ended(others[0]) == "done"
-    assert quick.effects == 1
-    assert quick.write(queued).state is WriteState.DONE
-
-
-def test_of_two_writes_about_one_subject_only_one_is_in_doubt(at: Desk) -> None:
-    """Two requests whose fate is unknown could not be told apart; the database would refuse it as well."""
-    known = at.draft("LS12")
-    first = at.ask(WriteAction.UPDATE, {"note": "first"}, known)
-    at.script(NEVER)
-    at.service(nothing).advance(first.write, 1, at.close)
-    second = at.ask(WriteAction.APPROVE, {}, known)
-
-    assert f"Write {first.write} about id {known} is still in doubt" in _no(at.work(second))
-    with at.bench.database.read() as connection:
-        row = connection.execute(sa.select(delivery_writes).where(delivery_writes.c.id == first.write)).one()
-    values = {**row._mapping, "id": "another", "number": row.number + 100}  # noqa: SLF001 - a row as a mapping
-    with pytest.raises(sa.exc.IntegrityError), at.bench.database.write() as connection:
-        connection.execute(sa.insert(delivery_writes).values(values))
-
-
-def test_a_reading_that_proves_nothing_sends_nothing(quick: Desk) -> None:
-    """An answer out of a cache, a filter that was not understood, a count that is off: look again later."""
-    cached = quick.create(number="A")
-    quick.bench.warehouse.panel.change({"age_seconds": 5})
-    first = quick.service(nothing).advance(cached.write, 1, quick.close)
-    quick.bench.warehouse.panel.change({"age_seconds": 0})
-    quick.draft("B")
-    quick.bench.client.bend = lambda page: replace(page, records=({"id": 5, "number": "Z"},), total=1)
-    unfiltered = quick.service(nothing).advance(cached.write, 1, quick.close)
-    quick.bench.client.bend = lambda page: replace(page, total=3)
-    off = quick.service(nothing).advance(cached.write, 1, quick.close)
-
-    for outcome, why in ((first, "from a cache"), (unfiltered, "not understood"), (off, "says that there are 3")):
-        assert isinstance(outcome, Later)
-        assert outcome.counted
-        assert why in outcome.reason
-    assert quick.calls == []
-
-
-def test_a_source_that_cannot_be_read_before_a_write_is_not_written_to(quick: Desk) -> None:
-    """The look comes first; without it nothing is sent."""
-    queued = quick.create()
-
-    def fail(_number: int) -> None:
-        raise _lost()
-
-    quick.bench.client.before = fail
-    with pytest.raises(Interrupted):
-        quick.service(nothing).advance(queued.write, 1, quick.close)
-
-    assert quick.calls == []
 
 
 def test_a_write_that_cannot_be_read_back_is_done_all_the_same(quick: Desk) -> None:

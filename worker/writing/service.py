@@ -136,6 +136,8 @@ class WritingService:
         decided = self._look.decide(kept.asked)
         if isinstance(decided, There):
             return self._finishing.found(kept, decided.record, close)
+        if isinstance(decided, Doubt):
+            return _wait(self._moves.unknown(kept))
         return self._finishing.ended(kept, WriteState.REFUSED, kept.reason)
 
     def _is_in_time(self, frozen: Write) -> bool:

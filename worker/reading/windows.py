@@ -30,6 +30,8 @@ from worker.reading.window_pages import WindowPages
 
 # How often a pass over one second is tried in one round.
 TRIES = 3
+# After so many pieces in a row with far fewer rows than expected, what is left is counted anew.
+MISSES = 3
 
 # By what a second is cut that can't be cut in time: how a query is narrowed, and to which values.
 _Filter = tuple[Callable[[DeliveryQuery, str], DeliveryQuery], Sequence[str]]
@@ -57,6 +59,8 @@ class _Part:
     spread: Spread | None = None
     full: bool = False
     before: tuple[Window, int] | None = None
+    # Pieces in a row that held far fewer rows than the count of the whole promised.
+    missed: int = 0
 
     def carved(self, pace: Pace) -> tuple["_Part", "_Part | None"]:
         """Its first piece, of a size that suits, and the rest, if any."""
@@ -92,7 +96,11 @@ class _Part:
         if self.spread is None or came is None:
             return self
         total = max(0.0, self.spread.total + expected - came)
-        known = replace(self, before=(first, came))
+        missed = self.missed + 1 if came < expected and misled(expected, came) else 0
+        known = replace(self, before=(first, came), missed=missed)
+        if missed == MISSES:
+            # The count of the whole may have been wrong, and then it is wrong about every second that is left.
+            return replace(known, spread=None, before=None, missed=0)
         if misled(expected, came) and came > self.size:
             return replace(known, spread=alike(self.window, total, first, came))
         return replace(known, spread=self.spread.after(self.window.since - 1, total))

@@ -195,14 +195,19 @@ def step_back(patch: Patch) -> None:
     patch.setattr(accounts, "STEP_BACK", timedelta(days=365))
 
 
-def time_of_the_job_too(patch: Patch) -> None:
-    """A window is closed by the time its reading began with, although that was taken back."""
+def overtaken(patch: Patch) -> None:
+    """A reading goes on although the time or the lag that it goes by was shown to be wrong."""
 
     def closed(_self: WindowDesk, connection: sa.Connection, job: Job, window: Window) -> bool:
         account = accounts.find(connection, job.source.name)
         return window.until <= account.closed_end(job.received) - 1
 
     patch.setattr(WindowDesk, "_closed", closed)
+
+
+def jumped_since(patch: Patch) -> None:
+    """Nobody notes when the Date jumped ahead."""
+    patch.setattr(accounts, "_jumped_since", lambda *_: None)
 
 
 def second_above(patch: Patch) -> None:

@@ -230,6 +230,18 @@ def a_date_an_hour_ahead(stage: Stage) -> None:
     stage.settle()
 
 
+def a_date_ahead_while_rows_come(stage: Stage) -> None:
+    """Rows come while the Date is five minutes ahead: the seconds that they carry were closed before they came."""
+    stage.bench.poll(4)
+    stage.bench.warehouse.panel.change({"date_skew_seconds": 300.0})
+    for key in range(1, 20):
+        stage.bench.poll(seconds=30)
+        stage.bench.put(key)
+    stage.bench.warehouse.panel.change({"date_skew_seconds": 0.0})
+    stage.bench.poll(seconds=30)
+    stage.settle()
+
+
 def a_date_that_steps_back_in_the_middle(stage: Stage) -> None:
     """A long reading began by a Date an hour ahead; it must not certify the hour when the Date was put right."""
     stage.rows(150, apart=10, first=10)

@@ -70,6 +70,9 @@ class Desk:
     proved: list[Window] = field(default_factory=list)
     rows: int = 0
 
+    def begin(self, job: Job) -> None:
+        """Nothing is noted."""
+
     def keep(self, job: Job, window: Window, page: ReadPage, kind: str, proved: Proved | None = None) -> None:
         """Count a page."""
         del page, kind

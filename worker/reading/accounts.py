@@ -53,6 +53,9 @@ class Account:
     trouble: str | None = None
     # The server's clock less ours, at its last answer; none before the first.
     skew_seconds: float | None = None
+    # The first second that was open when the Date last jumped ahead of our clock; none if it never did.
+    jumped_since: int | None = None
+    lag_raised_at: datetime | None = None
     key_fingerprint: str = ""
     # When the last sweep went through, and what it found that polling had not seen.
     swept_at: datetime | None = None
@@ -120,14 +123,24 @@ class Accounts:
         stepped_back = asked_after is not None and received < asked_after - STEP_BACK
         latest = account.server_time
         newest = received if latest is None or stepped_back else max(latest, received)
-        _set(connection, name, server_time=newest, skew_seconds=skew)
+        _set(connection, name, server_time=newest, skew_seconds=skew, jumped_since=_jumped_since(account, skew))
         if is_skewed(skew) and not is_skewed(account.skew_seconds):
             draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
             self._event_log.append(connection, [draft], now)
         if stepped_back:
-            self.raise_lag(connection, name, server_time=received, now=now, why="The server's clock stepped back.")
-            coverage.retreat(connection, name, find(connection, name).closed_end(received))
+            self._put_back(connection, account, received, now)
         return stepped_back
+
+    def _put_back(self, connection: sa.Connection, account: Account, received: datetime, now: datetime) -> None:
+        """The Date was ahead: the lag is raised, and what was certified since it jumped is forgotten."""
+        why = "The server's clock stepped back."
+        self.raise_lag(connection, account.name, server_time=received, now=now, why=why)
+        closed = find(connection, account.name).closed_end(received)
+        coverage.retreat(connection, account.name, closed)
+        wrong = None if account.jumped_since is None else window_or_none(account.jumped_since, closed)
+        if wrong is not None and coverage.reopen(connection, account.name, wrong, why):
+            self._tell_reopened(connection, account.name, wrong, why, now)
+        _set(connection, account.name, jumped_since=None)
 
     def stop(self, connection: sa.Connection, name: str, reason: str, now: datetime) -> None:
         """The source refuses: stated once, with the remedy."""
@@ -272,10 +285,24 @@ def _account(row: sa.Row[Any]) -> Account:
         stopped_reason=row.stopped_reason,
         trouble=row.trouble,
         skew_seconds=row.skew_seconds,
+        jumped_since=row.jumped_since,
+        lag_raised_at=row.lag_raised_at,
         key_fingerprint=row.key_fingerprint,
         swept_at=row.swept_at,
         sweep_report=row.sweep_report,
     )
+
+
+def _jumped_since(account: Account, skew: float) -> int | None:
+    """From where on certificates go by a Date that had jumped ahead; for a day, and only if it steps back again."""
+    if account.skew_seconds is None or account.server_time is None:
+        return account.jumped_since
+    if skew - account.skew_seconds <= STEP_BACK.total_seconds():
+        return account.jumped_since
+    # What was certified up to now went by a time from before the jump.
+    since = account.closed_end(account.server_time) + 1
+    recent = account.jumped_since is not None and since - account.jumped_since <= QUIET_DAY.total_seconds()
+    return account.jumped_since if recent else since
 
 
 def _last_seconds(connection: sa.Connection, account: Account, seconds: int) -> Window | None:

@@ -41,6 +41,10 @@ class Job:
     unproved: list[str] = field(default_factory=list)
     # What its passes taught about how long the next ones may be.
     pace: Pace = field(default_factory=Pace)
+    # When the lag had last been raised as the reading began. Raised since, what was read proves nothing more: the time
+    # that the reading goes by, or the lag, was wrong.
+    lag_raised_at: datetime | None = None
+    overtaken: bool = False
     # Requests that no certificate or hole accounts for yet: those of earlier tallies, and where this one began.
     _carried: int = field(default=0, init=False)
     _charged: int = field(default=0, init=False)
@@ -83,6 +87,12 @@ class WindowDesk:
         self._clock = clock
         self._first_retry_seconds = first_retry_seconds
 
+    def begin(self, job: Job) -> None:
+        """Note what the reading goes by."""
+        with self._database.read() as connection:
+            job.lag_raised_at = accounts.find(connection, job.source.name).lag_raised_at
+        job.overtaken = False
+
     def keep(self, job: Job, window: Window, page: ReadPage, kind: str, proved: Proved | None = None) -> None:
         """Record a page of a window; where it completes the proof, with the certificate in the same transaction."""
         self._recorder.record(
@@ -103,10 +113,10 @@ class WindowDesk:
         return certify
 
     def _closed(self, connection: sa.Connection, job: Job, window: Window) -> bool:
-        """Whether the window was closed when its reading began, by the lag known now: it may have grown since."""
+        """Whether the window was closed when its reading began, by a time and a lag that nothing has shown as wrong."""
         account = accounts.find(connection, job.source.name)
-        received = job.received if account.server_time is None else min(job.received, account.server_time)
-        return window.until <= account.closed_end(received) - 1
+        job.overtaken = account.lag_raised_at != job.lag_raised_at
+        return not job.overtaken and window.until <= account.closed_end(job.received) - 1
 
     def hole(self, job: Job, window: Window, reason: str) -> None:
         """State that this round could not prove the window."""

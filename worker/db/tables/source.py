@@ -18,6 +18,9 @@ accounts = sa.Table(
     sa.Column("lag_raised_at", Instant),
     sa.Column("server_time", Instant),
     sa.Column("skew_seconds", sa.Float),
+    # The first second that was still open when the Date last jumped ahead of our clock: if it steps back, what was
+    # certified from here on went by a wrong time.
+    sa.Column("jumped_since", sa.BigInteger),
     sa.Column("guard_read_at", Instant),
     sa.Column("swept_at", Instant),
     # What the last sweep found that polling had not seen; it outlives the job's own row.

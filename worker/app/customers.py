@@ -129,6 +129,11 @@ class Customers:
             wanted = gates.wanted(connection, key)
         reader.read_all(wanted)
 
+    def read(self, order_id: str) -> None:
+        """Read one customer order, before something is said about it. Raises ConnectorError."""
+        if self._urgent is not None:
+            self._urgent.read(order_id)
+
     def prepare(self) -> None:
         """At the start: what the settings decide differently than before is applied; nothing is written otherwise."""
         if self._settings.in_use:

@@ -19,6 +19,7 @@ from worker.app.customers import Customers
 from worker.app.following import Following
 from worker.app.intake import Intake
 from worker.app.reading import Reading
+from worker.app.responding import Answering
 from worker.app.ticks import Ticks
 from worker.app.writing import Writing
 from worker.clock import Clock, SystemClock
@@ -102,7 +103,8 @@ class App:
     @cached_property
     def event_log(self) -> EventLog:
         """The log, with everybody who listens to it."""
-        return EventLog(tasks=self.tasks, subscriptions=subscriptions(webhook=self.mirrors))
+        answered = self.answering.subjects
+        return EventLog(tasks=self.tasks, subscriptions=subscriptions(webhook=self.mirrors, answered=answered))
 
     @cached_property
     def leases(self) -> Leases:
@@ -146,6 +148,20 @@ class App:
             clock=self.clock,
             checkpoint=self.checkpoint,
             stop=self.stop,
+        )
+
+    @cached_property
+    def answering(self) -> Answering:
+        """Responses to customer orders, where barmate is used."""
+        return Answering(
+            settings=self.settings,
+            database=self.database,
+            tasks=self.tasks,
+            customers=lambda: self.customers,
+            following=lambda: self.following,
+            owner=self.owner,
+            checkpoint=self.checkpoint,
+            wake=self.wake,
         )
 
     @cached_property
@@ -230,6 +246,7 @@ class App:
             require_current(self.database)
         self.crediting.firing.account.check_bindings()
         self.customers.prepare()
+        self.answering.prepare()
 
     def take_over(self) -> None:
         """Take up at once what a process left that was killed; only where the lock says that there is no other."""
@@ -266,6 +283,7 @@ class App:
             tasks=self.tasks,
             reading=self.accounts,
             customers=self.customers,
+            find_owed=self.answering.find_owed,
             overdue=self.crediting.firing.overdue,
             forgotten=Forgotten(database=self.database, tasks=self.tasks),
             pruning=Pruning(database=self.database, retention_days=self.settings.retention.days),
@@ -323,6 +341,7 @@ class App:
             services={
                 kinds.COMPLETION: _about_its_order(self.following.completion.look),
                 kinds.FIRING: _about_its_order(self.crediting.firing.service.advance),
+                kinds.RESPOND: lambda claim, _closing: self.answering.advance(claim),
                 **self.jobs.services(),
             },
             look_at_order=self.following.completion.look,

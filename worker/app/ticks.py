@@ -46,6 +46,7 @@ class Ticks:
         tasks: Tasks,
         reading: Reading,
         customers: Customers,
+        find_owed: Callable[[], None],
         overdue: Overdue,
         forgotten: Forgotten,
         pruning: Pruning,
@@ -58,6 +59,7 @@ class Ticks:
         self._tasks = tasks
         self._reading = reading
         self._customers = customers
+        self._find_owed = find_owed
         self._overdue = overdue
         self._forgotten = forgotten
         self._pruning = pruning
@@ -82,6 +84,7 @@ class Ticks:
         return [
             Tick(name="poll barmate", action=self._customers.tick_poll, seconds=self._customers.poll_seconds),
             Tick(name="read barmate", action=self._customers.tick_read, seconds=_READ_SECONDS),
+            Tick(name="owed responses", action=self._find_owed, seconds=_FORGOTTEN_SECONDS),
         ]
 
     def nightly(self) -> Sequence[Nightly]:

@@ -32,7 +32,7 @@ def load(connection: sa.Connection, terms: Terms, order_id: str) -> Situation:
 def load_many(connection: sa.Connection, terms: Terms, ids: Collection[str]) -> dict[str, Situation]:
     """How it stands with each of these customer orders."""
     named = names_by_value(connection, ids, terms.link_by)
-    linked = _linked(connection, terms.zone, named)
+    linked = _linked(connection, terms, named)
     orders = customer_rows.load_many(connection, terms.host, ids)
     broken = customer_rows.set_aside_reasons(connection, terms.host, ids)
     replies = reply_rows.of_orders(connection, terms.host, ids)
@@ -63,7 +63,7 @@ def _certified(connection: sa.Connection, name: str) -> datetime | None:
     return None if until is None else instant_of(until)
 
 
-def _linked(connection: sa.Connection, zone: ZoneInfo | None, named: Sequence[NamedBy]) -> Mapping[_Key, Linked]:
+def _linked(connection: sa.Connection, terms: Terms, named: Sequence[NamedBy]) -> Mapping[_Key, Linked]:
     keys = sorted({(one.account, one.delivery_id) for one in named})
     details: dict[_Key, sa.Row[Any]] = {}
     broken: set[_Key] = set()
@@ -72,23 +72,25 @@ def _linked(connection: sa.Connection, zone: ZoneInfo | None, named: Sequence[Na
         details.update(_details(connection, ids))
         broken |= _broken(connection, ids)
     return {
-        (one.account, one.delivery_id): _one(one, details[one.account, one.delivery_id], zone, broken) for one in named
+        (one.account, one.delivery_id): _one(one, details[one.account, one.delivery_id], terms, broken) for one in named
     }
 
 
-def _one(one: NamedBy, row: sa.Row[Any], zone: ZoneInfo | None, broken: Collection[_Key]) -> Linked:
+def _one(one: NamedBy, row: sa.Row[Any], terms: Terms, broken: Collection[_Key]) -> Linked:
     return Linked(
         account=one.account,
         delivery_id=one.delivery_id,
         number=one.number,
         status=one.status,
-        day=_day(row.raw, zone),
+        day=_day(row.raw, terms.zone),
         changed_at=row.changed_at,
-        unclear=_unclear(one, is_broken=(one.account, one.delivery_id) in broken),
+        unclear=_unclear(one, terms, is_broken=(one.account, one.delivery_id) in broken),
     )
 
 
-def _unclear(one: NamedBy, *, is_broken: bool) -> str | None:
+def _unclear(one: NamedBy, terms: Terms, *, is_broken: bool) -> str | None:
+    if one.account not in terms.accounts:
+        return f"is of {one.account}, which is not in the settings"
     if is_broken:
         return "has a record that was set aside"
     # What was cancelled stays so, whoever may see it.

@@ -31,7 +31,7 @@ Subjects = Callable[[EventDraft], Sequence[str]]
 def subjects_of(link_by: LinkBy) -> Subjects:
     """What gives the ids of the customer orders that an event is about.
 
-    A delivery that names another one now is about both, as far as the event tells; rows are looked through for the rest.
+    What an event does not tell, such as the external number before, is found among the rows (`worker.responding.owed`).
     """
     key = _KEYS.get(link_by)
 

@@ -30,7 +30,7 @@ IDLE_SECONDS = 0.5
 _TROUBLE_SECONDS = 2.0
 # Messages of a lane that are out at once, for each eight threads. Firings, orders and jobs together leave a thread to
 # the mirror's messages, which only claim: the posts have threads of their own.
-_MESSAGES: Mapping[str, int] = {"firing": 2, "orders": 2, "jobs": 1, "long_jobs": 2}
+_MESSAGES: Mapping[str, int] = {"firing": 2, "orders": 2, "responses": 1, "jobs": 1, "long_jobs": 2}
 _THREADS = 8
 # Where the number of workers is not known (Redis): two workers' worth.
 _SHARED = 2

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from worker import kinds
 from worker.event_log import Subscription
 from worker.events import EventDraft, EventType
+from worker.responding.subjects import CUSTOMER_ORDER_EVENTS, DELIVERY_EVENTS, Subjects
 
 # Events that end here: told to the webhook, if there is one, and to nobody else.
 TERMINAL = frozenset(
@@ -52,7 +53,22 @@ SERVICES: Mapping[EventType, Subscription] = {
 }
 
 
-def subscriptions(*, webhook: bool) -> Mapping[EventType, Sequence[Subscription]]:
-    """The table as the event log takes it; the mirror hears everything where a webhook is configured."""
+# What may have to be told to a customer.
+ANSWERED = frozenset({*DELIVERY_EVENTS, *CUSTOMER_ORDER_EVENTS})
+
+
+def subscriptions(*, webhook: bool, answered: Subjects | None = None) -> Mapping[EventType, Sequence[Subscription]]:
+    """The table as the event log takes it; the mirror hears everything where a webhook is configured.
+
+    `answered` gives the customer orders that an event is about; None where customers are told nothing.
+    """
     mirror = (_MIRROR,) if webhook else ()
-    return {kind: (*((SERVICES[kind],) if kind in SERVICES else ()), *mirror) for kind in EventType}
+    responses = () if answered is None else (Subscription(kinds.RESPOND, answered),)
+    return {
+        kind: (
+            *((SERVICES[kind],) if kind in SERVICES else ()),
+            *(responses if kind in ANSWERED else ()),
+            *mirror,
+        )
+        for kind in EventType
+    }

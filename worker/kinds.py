@@ -85,7 +85,7 @@ JOBS_LANE = Lane(name="jobs", kinds=JOBS - LONG_JOBS, per_message=1, priority=20
 LONG_JOBS_LANE = Lane(name="long_jobs", kinds=LONG_JOBS, per_message=1, priority=25)
 # Twenty claims share a transaction, which is what lets a backlog of events drain. What failed before travels apart, so
 # that subjects whose receiver hangs never take the places of those that are well.
-MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=None)
+MIRROR_LANE = Lane(name="mirror", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=False)
 MIRROR_TRIED_LANE = Lane(name="mirror_tried", kinds=frozenset({MIRROR}), per_message=20, priority=30, tried=True)
 MIRROR_LANES = (MIRROR_LANE, MIRROR_TRIED_LANE)
 LANES = (FIRING_LANE, ORDERS_LANE, RESPONSES_LANE, JOBS_LANE, LONG_JOBS_LANE, *MIRROR_LANES)

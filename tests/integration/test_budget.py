@@ -158,6 +158,41 @@ def test_two_processes_never_get_the_same_turn(database: Database) -> None:
     assert len(set(taken)) == len(taken) == 90
 
 
+def test_a_poll_goes_before_another_process_s_backfill(database: Database) -> None:
+    """On either database, by its real clock: few turns are given between a poll's coming and its own."""
+    polling, filling = [
+        Budget(
+            database,
+            name=NAME,
+            requests_per_second=3.9,
+            sleep=SystemClock().sleep,
+            clock=SystemClock(),
+            random=Random(seed),  # noqa: S311
+        )
+        for seed in range(2)
+    ]
+    given: list[int] = []
+    done = threading.Event()
+
+    def fill() -> None:
+        while not done.is_set():
+            given.append(filling.take(Lane.BACKGROUND))
+
+    threads = [threading.Thread(target=fill) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    waited: list[int] = []
+    for _ in range(4):
+        before = max(given, default=0)
+        waited.append(polling.take(Lane.POLL) - before)
+    done.set()
+    for thread in threads:
+        thread.join()
+
+    assert max(waited) <= 4
+    assert len(set(given)) == len(given)
+
+
 @several
 def test_the_order_of_turns_is_the_order_of_requests(world: World, *, shared: bool) -> None:
     """Whoever asks in whichever lane: a later request has a higher number."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from connectors.errors import NotConnected
 from tests.clocks import ManualClock
 from tests.runtime_kit import Bench
 from worker import kinds
@@ -26,6 +27,7 @@ class Accounts:
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
         self.taken = False
+        self.broken = ""
 
     def names(self) -> tuple[str, ...]:
         """Both."""
@@ -48,6 +50,8 @@ class Accounts:
         """Remember, and tell how it gets on."""
         tell(Headway(done=1, all=2, requests=1, rows=1))
         self.asked.append(("sweep", account))
+        if account == self.broken:
+            raise NotConnected(account, "list deliveries", "no such host")
         return {}
 
 
@@ -183,3 +187,13 @@ def test_an_order_that_cannot_be_looked_at_is_not_fired(bench: Bench, accounts: 
 
     assert done == ("discarded", None, "no such order")
     assert accounts.asked == [("order", KEY)]
+
+
+def test_an_account_that_cannot_be_read_holds_up_no_other(bench: Bench, accounts: Accounts) -> None:
+    """The others are done; then the job fails with what is wrong, and comes again."""
+    accounts.broken = "a"
+    state, _, error = _run(bench, accounts, NewTask(kind=kinds.SWEEP, subject=ALL))
+
+    assert accounts.asked == [("sweep", "a"), ("sweep", "b")]
+    assert state == "waiting"
+    assert "no such host" in str(error)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from connectors.errors import ConnectorError
 from worker import kinds
 from worker.db import Database
 from worker.errors import UsageError
@@ -111,7 +112,17 @@ class Jobs:
         return Later(until=until, reason=reason, counted=False)
 
     def _each(self, claim: Claim, work: Callable[[str], Result]) -> Result:
-        return {name: work(name) for name in self._meant(str(claim.payload.get("account", claim.subject)))}
+        """The work for each account that is meant; one that cannot be read is told once the others are done."""
+        results: dict[str, object] = {}
+        troubles: list[ConnectorError] = []
+        for name in self._meant(str(claim.payload.get("account", claim.subject))):
+            try:
+                results[name] = work(name)
+            except ConnectorError as trouble:
+                troubles.append(trouble)
+        if troubles:
+            raise troubles[0]
+        return results
 
     def _meant(self, subject: str) -> tuple[str, ...]:
         names = self._accounts.names()

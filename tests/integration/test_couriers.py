@@ -19,6 +19,7 @@ from worker.letters import Which
 from worker.pace import REFUSALS
 from worker.reading.observations import Observations
 from worker.runtime.engine import Part
+from worker.runtime.relay import limits_of
 from worker.runtime.runner import SETTLING
 from worker.runtime.slots import Places
 from worker.states import TaskState
@@ -98,6 +99,24 @@ def test_more_subjects_hang_than_there_are_prompt_places(bench: Bench) -> None:
 
     assert done
     assert hanging > 2 * Places().prompt
+
+
+def test_what_failed_before_takes_no_place_of_what_did_not(bench: Bench) -> None:
+    """More subjects hang at their second try than there are places for those: first tries go on."""
+    places = Places()
+    with receiver(hang=1.0, subjects=0.8, hang_seconds=300.0) as listening:
+        appended = bench.changes(400, orders=False)
+        hanging = [event.id for event in appended if listening.meets_faults(event.subject)]
+        with bench.database.write() as connection:
+            connection.execute(sa.update(tasks).where(tasks.c.event_id.in_(hanging)).values(attempts=1))
+        with bench.engine(mirror=bench.mirror(listening.url, seconds=120.0)):
+            done = eventually(lambda: bench.states(MIRROR).get("done", 0) == 400 - len(hanging))
+            out = _answered(listening, "hang")
+            listening.stop()
+
+    assert len(hanging) > limits_of(1)["mirror"] + places.again
+    assert done
+    assert 0 < out <= places.again
 
 
 def test_one_event_of_a_subject_is_out_at_a_time(bench: Bench) -> None:

@@ -114,9 +114,13 @@ class WindowReader:
         self._pages = WindowPages(desk)
 
     def read(self, job: Job, window: Window) -> Steps:
-        """Read the window: every second of it is certified or a hole afterwards (unless its lag grew meanwhile)."""
+        """Read the window: every second of it is certified or a hole afterwards, unless the lag grew meanwhile.
+
+        Then it ends where it is, and the rest stays pending.
+        """
+        self._desk.begin(job)
         work = [_Part(window=window, size=job.source.page_size)]
-        while work:
+        while work and not job.overtaken:
             part = work.pop()
             first, rest = part.carved(job.pace)
             try:

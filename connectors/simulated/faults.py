@@ -78,6 +78,29 @@ _WAREHOUSE: Final = (
         warehouse={"visible_late_seconds": 0.5},
     ),
     Fault(name="warehouse-skew", says="The Date header is a second behind.", warehouse={"date_skew_seconds": -1.0}),
+    Fault(
+        name="warehouse-pages",
+        says="Some lists are answered with a sign-in page, status 200.",
+        warehouse={"odd_answer": "html", "odd_share": RATE},
+        heals=False,
+    ),
+    Fault(
+        name="warehouse-duplicates",
+        says="Some lists show a row twice, in the place of another.",
+        warehouse={"odd_answer": "duplicate_row", "odd_share": RATE},
+        heals=False,
+    ),
+    Fault(
+        name="warehouse-clamped",
+        says="Pages hold 100 rows at most, and X-PageSize says so.",
+        warehouse={"page_size_limit": 100},
+    ),
+    Fault(
+        name="warehouse-count-off",
+        says="X-Total is always one too many, so nothing can be proved.",
+        warehouse={"x_total_off": 1},
+        heals=False,
+    ),
     Fault(name="warehouse-no-total", says="Lists carry no X-Total.", warehouse={"x_total": False}, heals=False),
     Fault(
         name="warehouse-filters-ignored",

@@ -53,14 +53,14 @@ def test_a_created_delivery_is_in_the_event_log_at_once(at: Desk) -> None:
     assert (at.told["state"], at.told["delivery_id"], at.told["differs"]) == ("done", row["id"], [])
 
 
-def test_asking_twice_creates_once(at: Desk) -> None:
+def test_asking_twice_creates_once(quick: Desk) -> None:
     """A number that is there with the same content is done; nothing is sent."""
-    at.work(at.create())
-    again = at.create()
+    quick.work(quick.create())
+    again = quick.create()
 
-    assert ended(at.work(again)) == "done"
-    assert at.write(again).reason == "already so; nothing was sent."
-    assert len(at.calls) == 1
+    assert ended(quick.work(again)) == "done"
+    assert quick.write(again).reason == "already so; nothing was sent."
+    assert len(quick.calls) == 1
 
 
 def test_the_same_write_that_is_still_open_is_not_asked_for_twice(at: Desk) -> None:
@@ -72,12 +72,12 @@ def test_the_same_write_that_is_still_open_is_not_asked_for_twice(at: Desk) -> N
     assert other != first
 
 
-def test_an_open_write_whose_task_was_dropped_gets_a_new_one(at: Desk) -> None:
+def test_an_open_write_whose_task_was_dropped_gets_a_new_one(quick: Desk) -> None:
     """An intent never stays without somebody to do it."""
-    first = at.create()
-    with at.bench.database.write() as connection:
-        connection.execute(sa.update(tasks).values(state=TaskState.DONE, ended_at=at.clock.now()))
-    second = at.create()
+    first = quick.create()
+    with quick.bench.database.write() as connection:
+        connection.execute(sa.update(tasks).values(state=TaskState.DONE, ended_at=quick.clock.now()))
+    second = quick.create()
 
     assert second.write == first.write
     assert second.task != first.task

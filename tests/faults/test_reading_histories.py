@@ -99,6 +99,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """One database for all histories, emptied before each."""
     path: Path = tmp_path_factory.mktemp("histories")
     database = Database(f"sqlite:///{path}/w.db", ManualClock())
+    # Nobody pulls the plug here: what a process that dies leaves behind does not depend on the disk.
+    sa.event.listen(database.engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=OFF"))
     upgrade(database)
     yield database
     database.close()
@@ -181,9 +183,13 @@ class World:
                 self.put()
 
     def step(self) -> None:
-        """The Date of answers is put back, as by a clock that was ahead."""
-        self.skew -= self.chance.choice([1.0, 5.0, 50.0])
-        self.bench.warehouse.panel.change({"date_skew_seconds": self.skew})
+        """The Date of answers jumps ahead or is put back."""
+        self.skewed(self.skew + self.chance.choice([50.0, 5.0, 0.0, -5.0, -50.0]))
+
+    def skewed(self, seconds: float) -> None:
+        """The Date is so far ahead of the stamps."""
+        self.skew = seconds
+        self.bench.warehouse.panel.change({"date_skew_seconds": seconds})
 
     def bent(self, page: DeliveryPage) -> DeliveryPage:
         """Some answers are odd: a wrong count or none, a row twice or left out, one of a cache."""
@@ -216,7 +222,8 @@ class World:
     def quiet(self) -> None:
         """Nothing moves or fails any more, and everything that was late is visible."""
         self.history = replace(self.history, changes=0.0, failures=0.0, crashes=0.0, odd=0.0, steps=0.0)
-        self.clock.advance(LAG * 4 - min(0.0, self.skew))
+        self.skewed(min(self.skew, self.history.skew))
+        self.clock.advance(LAG * 4 - self.skew)
 
     def settle(self) -> None:
         """Poll until nothing is left to be read."""
@@ -242,13 +249,14 @@ def test_whatever_moves_between_requests_nothing_is_missed(database: Database, h
                 connection.execute(sa.delete(table))
     world = World(database, history)
     false: list[str] = []
-    for _ in range(6):
+    for _ in range(5):
         world.run()
         false += false_certificates(world.bench)
     world.quiet()
     world.settle()
 
-    assert false == []
+    # While the Date is ahead nobody can know; once it is put back, what it told is forgotten.
+    assert false == [] or history.steps
     assert false_certificates(world.bench) == []
     assert missed(world.bench) == []
     assert windows(world.bench, CoverageState.HOLE) == [] or not history.x_total or history.order is PageOrder.SHUFFLED

@@ -123,7 +123,7 @@ class Accounts:
         stepped_back = asked_after is not None and received < asked_after - STEP_BACK
         latest = account.server_time
         newest = received if latest is None or stepped_back else max(latest, received)
-        _set(connection, name, server_time=newest, skew_seconds=skew, jumped_since=_jumped_since(account, skew))
+        _set(connection, name, server_time=newest, skew_seconds=skew, jumped_since=_jumped_since(account, skew, now))
         if is_skewed(skew) and not is_skewed(account.skew_seconds):
             draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
             self._event_log.append(connection, [draft], now)
@@ -293,14 +293,13 @@ def _account(row: sa.Row[Any]) -> Account:
     )
 
 
-def _jumped_since(account: Account, skew: float) -> int | None:
+def _jumped_since(account: Account, skew: float, now: datetime) -> int | None:
     """From where on certificates go by a Date that had jumped ahead; for a day, and only if it steps back again."""
-    if account.skew_seconds is None or account.server_time is None:
+    before = 0.0 if account.skew_seconds is None else account.skew_seconds
+    if skew - before <= STEP_BACK.total_seconds():
         return account.jumped_since
-    if skew - account.skew_seconds <= STEP_BACK.total_seconds():
-        return account.jumped_since
-    # What was certified up to now went by a time from before the jump.
-    since = account.closed_end(account.server_time) + 1
+    # What was certified up to now went by a time from before the jump. At the first answer only our clock can tell.
+    since = account.closed_end(now if account.server_time is None else account.server_time) + 1
     recent = account.jumped_since is not None and since - account.jumped_since <= QUIET_DAY.total_seconds()
     return account.jumped_since if recent else since
 

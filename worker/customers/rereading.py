@@ -97,6 +97,13 @@ class Rereading:
     def _next(self) -> str | None:
         with self._database.read() as connection:
             now = self._database.now(connection)
-            due = next_due(connection, self._source.host, turn=self._turn, now=now, unread_seconds=self._unread_seconds)
+            due = next_due(
+                connection,
+                self._source.host,
+                turn=self._turn,
+                now=now,
+                unread_seconds=self._unread_seconds,
+                except_for=self.set_back,
+            )
         self._turn += 1
         return None if due is None else due.order_id

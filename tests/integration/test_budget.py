@@ -312,6 +312,7 @@ def test_the_pace_in_force_can_be_read(world: World) -> None:
     budget = world.process()
     world.time.run(lambda: world.request("a", budget.lane(Lane.POLL)))
     budget.throttled(None)
+    budget.take()
     with world.database.read() as connection:
         pace = pace_of(connection, NAME, world.time.now())
         unknown = pace_of(connection, "nobody", world.time.now())
@@ -319,6 +320,7 @@ def test_the_pace_in_force_can_be_read(world: World) -> None:
     assert pace is not None
     assert (round(pace.requests_per_second, 3), pace.slowed) == (0.8, 1.25)
     assert unknown is None
+    assert budget.turn_seconds == MARGIN * 1.25
 
 
 def test_a_wish_of_the_server_is_honoured_by_everybody(world: World) -> None:

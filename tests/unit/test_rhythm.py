@@ -11,7 +11,7 @@ STOPPED = PollReport(account="a", stopped="no key", pending=True)
 
 
 def _rhythm(idle: float = 5.0, turn: float = 0.75) -> Rhythm:
-    return Rhythm(idle_seconds=idle, turn_seconds=turn)
+    return Rhythm(idle_seconds=idle, turn_seconds=lambda: turn)
 
 
 def test_an_idle_account_is_polled_at_its_interval() -> None:

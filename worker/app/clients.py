@@ -56,6 +56,10 @@ class Clients:
             key_fingerprint=fingerprint_of(key),
         )
 
+    def turn_seconds(self, name: str) -> float:
+        """Seconds between two turns at an account that has a source, at the pace in force."""
+        return self._accounts[name][1].turn_seconds
+
     def writer(self, account: AccountSettings) -> DeliveryWrites | None:
         """The account's write calls; None without a key. Same budget; a write that is on its way is not left off."""
         if account.api_key is None:
@@ -63,9 +67,8 @@ class Clients:
         key = account.api_key.get_secret_value()
         if account.name not in self._accounts:
             self._accounts[account.name] = self._account(account, key)
-        client, _ = self._accounts[account.name]
-        budget = self._budget(source_budget(fingerprint_of(key)), account.requests_per_second, self._steady_sleep)
-        turns = budget.lane(Lane.POLL)
+        client, budget = self._accounts[account.name]
+        turns = budget.lane(Lane.POLL, self._steady_sleep)
         return DeliveryWrites(client.with_turns(turns, turns.observed))
 
     def _account(self, account: AccountSettings, key: str) -> tuple[HttpClient, Budget]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import sqlalchemy as sa
 import structlog
@@ -12,7 +12,7 @@ from settings import Settings
 from worker.app.clients import Clients
 from worker.app.customers import Customers
 from worker.app.reading import Reading
-from worker.budget import MARGIN, Lane
+from worker.budget import Lane
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock
 from worker.db import Database
@@ -113,7 +113,7 @@ class Following:
             sweep=self._sweep,
             rhythms={
                 account.name: Rhythm(
-                    idle_seconds=account.poll_seconds, turn_seconds=MARGIN / account.requests_per_second
+                    idle_seconds=account.poll_seconds, turn_seconds=partial(self._clients.turn_seconds, account.name)
                 )
                 for account in self._settings.accounts
             },

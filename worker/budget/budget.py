@@ -60,10 +60,12 @@ class LaneTurns:
 
     budget: "Budget"
     lane: Lane
+    # How to wait, where it is not as the others of the process do.
+    sleep: Callable[[float], None] | None = None
 
     def take(self) -> int:
         """The number of the turn, once a request may be made."""
-        return self.budget.take(self.lane)
+        return self.budget.take(self.lane, self.sleep)
 
     def throttled(self, retry_after: float | None) -> None:
         """The server answered 429: nobody asks again before that long, and turns come slower for a while."""
@@ -110,17 +112,18 @@ class Budget:
         self._last: Lane | None = None
         self._failing = False
         self._out = False
+        self._slowed = 1.0
 
     @property
-    def interval(self) -> float:
-        """Seconds between two turns as long as nothing slows them."""
-        return self._interval
+    def turn_seconds(self) -> float:
+        """Seconds between two turns, as far as this process knows."""
+        return self._interval * self._slowed
 
-    def lane(self, lane: Lane) -> LaneTurns:
-        """The budget for callers of that lane."""
-        return LaneTurns(self, lane)
+    def lane(self, lane: Lane, sleep: Callable[[float], None] | None = None) -> LaneTurns:
+        """The budget for callers of that lane; `sleep` where they wait in a way of their own."""
+        return LaneTurns(self, lane, sleep)
 
-    def take(self, lane: Lane = Lane.POLL) -> int:
+    def take(self, lane: Lane = Lane.POLL, sleep: Callable[[float], None] | None = None) -> int:
         """The number of the turn, once a request may be made. What `sleep` raises passes through.
 
         Raises NotConnected in the lane of firing, while the system does not answer and somebody else finds out.
@@ -134,7 +137,7 @@ class Budget:
                 if turn is not None:
                     return turn
                 self._give_up(caller, wait)
-                self._sleep(wait)
+                (self._sleep if sleep is None else sleep)(wait)
         finally:
             with self._lock:
                 self._line.leave(caller)
@@ -151,7 +154,7 @@ class Budget:
             row, now = self._rows.load(connection)
             wait = wait_after_429(retry_after, self._random)
             slowed = slowed_more(row.slowed, row.throttled_at, now)
-            row = replace(row, slowed=slowed, throttled_at=now)
+            row, self._slowed = replace(row, slowed=slowed, throttled_at=now), slowed
             self._put_off(connection, row, now, wait)
 
     def observed(self, observation: Observation) -> None:
@@ -224,7 +227,8 @@ class Budget:
 
     def _give(self, connection: sa.Connection, row: BudgetRow, now: datetime, caller: Caller) -> int:
         began = self._clock.monotonic()
-        interval = self._interval * slowed_now(row.slowed, row.throttled_at, now)
+        self._slowed = slowed_now(row.slowed, row.throttled_at, now)
+        interval = self.turn_seconds
         out = row.failures >= OUTAGE_FAILURES
         count = 1 if out else numbers_at_once(interval)
         until = timedelta(seconds=count * interval)

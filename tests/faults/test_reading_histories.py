@@ -26,8 +26,8 @@ from worker.reading.normalizer import INBOUND_STATUSES, STATUSES
 from worker.states import CoverageState
 
 LAG = 20.0
-# A handful in every run; thousands with WAYBILL_TEST_HISTORIES set.
-EXAMPLES = int(os.environ.get("WAYBILL_TEST_HISTORIES", "40"))
+# Some in every run; thousands with WAYBILL_TEST_HISTORIES set.
+EXAMPLES = int(os.environ.get("WAYBILL_TEST_HISTORIES", "150"))
 # Histories are full of chance, so making one smaller makes another one: it would take long and tell nothing.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
@@ -234,6 +234,14 @@ class World:
                 return
 
 
+def emptied(database: Database) -> None:
+    """Nothing of another history is left."""
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name != "firing_changes":
+                connection.execute(sa.delete(table))
+
+
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -243,10 +251,7 @@ class World:
 @given(history=HISTORIES)
 def test_whatever_moves_between_requests_nothing_is_missed(database: Database, history: History) -> None:
     """Once the source is quiet no row is missing or stale, and at no time a certificate was false."""
-    with database.write() as connection:
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "firing_changes":
-                connection.execute(sa.delete(table))
+    emptied(database)
     world = World(database, history)
     false: list[str] = []
     for _ in range(5):
@@ -260,3 +265,28 @@ def test_whatever_moves_between_requests_nothing_is_missed(database: Database, h
     assert false_certificates(world.bench) == []
     assert missed(world.bench) == []
     assert windows(world.bench, CoverageState.HOLE) == [] or not history.x_total or history.order is PageOrder.SHUFFLED
+
+
+@settings(
+    max_examples=EXAMPLES // 5,
+    deadline=None,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(history=HISTORIES)
+def test_rows_later_than_the_lag_allows_raise_an_alarm_or_are_found_by_the_sweep(
+    database: Database, history: History
+) -> None:
+    """Nobody can certify against a source that breaks the lag; in the end nothing is missed all the same."""
+    emptied(database)
+    world = World(database, replace(history, late=LAG * 4))
+    for _ in range(5):
+        world.run()
+    world.quiet()
+    world.settle()
+    polled = set(missed(world.bench))
+    report = world.bench.reading.sweep.run(world.bench.source, 1, lambda _word: None)
+    found = {finding.delivery_id for finding in report.findings}
+
+    assert polled <= found
+    assert missed(world.bench) == []

@@ -12,6 +12,7 @@ from connectors.simulated.http_server import Reply, Request
 from tests.wire_kit import WireBench, wired
 from worker.db import Database
 from worker.db.tables import set_aside
+from worker.reading.spans import second_of
 from worker.states import CoverageState
 
 # The delivery that comes oddly; the others come as they should.
@@ -158,3 +159,25 @@ def _one_outcome(bench: WireBench, odd: Odd) -> None:
 def _reasons(bench: WireBench) -> list[str]:
     with bench.database.read() as connection:
         return list(connection.execute(sa.select(set_aside.c.reason)).scalars())
+
+
+def test_a_doubt_that_a_cache_answers_certifies_nothing(sqlite_database: Database) -> None:
+    """A stamp that went back is confirmed by id; until a fresh answer comes, its second stays open."""
+    with read(sqlite_database) as bench:
+        bench.put(ODD_ONE, status="processing")
+        bench.poll()
+        went_back = bench.clock.now() - timedelta(seconds=10)
+        bench.put(ODD_ONE, status="completed", at=went_back)
+        bench.server.bend = _aged_by_id
+        bench.poll(5, 30.0)
+        status, until = bench.held()[ODD_ONE].status, bench.spans()[-1].window.until
+
+        assert (status, until < second_of(went_back)) == ("processing", True)
+
+        bench.heal()
+
+        assert bench.differences() == {}
+
+
+def _aged_by_id(request: Request, reply: Reply) -> Reply:
+    return replace(reply, headers=(*reply.headers, ("Age", "9"))) if request.path.endswith(f"/{ODD_ONE}") else reply

@@ -11,10 +11,12 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from worker.customers import hints
+from worker.customers.hints import Hint
 from worker.db.tables import set_aside, tasks
 from worker.errors import UsageError
 from worker.letters import ALL, Which
-from worker.orders.links import touch
+from worker.orders.links import touch, touch_blocked
 from worker.reading.normalizer import SetAside, normalize
 from worker.reading.observations import Circumstances, Observations, Observed
 from worker.tasks import Tasks
@@ -70,6 +72,8 @@ class DeadLetters:
         return len(found.tasks) + len(found.records)
 
     def _parse(self, connection: sa.Connection, row: sa.Row[Any], now: datetime) -> bool:
+        if row.customer_order_id is not None:
+            return _asked_again(connection, row, now)
         record = normalize(orjson.loads(row.payload))
         if isinstance(record, SetAside):
             return False
@@ -78,6 +82,14 @@ class DeadLetters:
         self._observations.record(connection, [Observed(record, row.turn)], circumstances)
         _close(connection, row, now)
         return True
+
+
+def _asked_again(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> bool:
+    """A record of barmate is kept without what it says of people, so its order is read anew, and soon."""
+    if row.customer_order_id:
+        hint = Hint(idempotency_key=f"{row.id} {now.isoformat()}", order_id=row.customer_order_id, type="retry")
+        hints.add(connection, row.account, hint, now)
+    return False
 
 
 def _found(connection: sa.Connection, chosen: Chosen) -> _Found:
@@ -108,3 +120,5 @@ def _close(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> None:
     connection.execute(sa.update(set_aside).where(set_aside.c.id == row.id).values(closed_at=now))
     if row.purchase_order is not None:
         touch(connection, [row.purchase_order], now)
+    if row.customer_order_id is not None:
+        touch_blocked(connection, now)

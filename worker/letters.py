@@ -63,9 +63,9 @@ class Which:
         if self.type is not None or self.kind not in (None, RECORD):
             yield sa.false()
         if self.subject is not None:
-            account, _, delivery = self.subject.rpartition("/")
+            account, _, known = self.subject.rpartition("/")
             yield set_aside.c.account == account
-            yield sa.cast(set_aside.c.delivery_id, sa.Text) == delivery
+            yield sa.or_(sa.cast(set_aside.c.delivery_id, sa.Text) == known, set_aside.c.customer_order_id == known)
 
 
 def _within(

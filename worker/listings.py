@@ -139,10 +139,15 @@ def _record(row: sa.Row[Any]) -> Document:
     return {
         "id": row.id,
         "kind": RECORD,
-        "subject": f"{row.account}/{'?' if row.delivery_id is None else row.delivery_id}",
+        "subject": _record_subject(row),
         "type": None,
         "since": row.first_seen_at,
         "attempts": None,
         "reason": row.reason,
         "payload": row.payload,
     }
+
+
+def _record_subject(row: sa.Row[Any]) -> str:
+    known = row.delivery_id if row.customer_order_id is None else row.customer_order_id
+    return f"{row.account}/{'?' if known in {None, ''} else known}"

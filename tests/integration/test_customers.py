@@ -8,7 +8,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from connectors.errors import ServerFault, Unauthorized
+from connectors.errors import ConnectorError, ServerFault, Unauthorized
 from tests.customer_kit import HOST, PURCHASE_ORDER, Bench, Killed
 from worker.customers import hints
 from worker.customers.hints import Hint
@@ -36,7 +36,7 @@ def make(migrated_file: Path, tmp_path: Path) -> Iterator[Make]:
 
 @pytest.fixture
 def bench(make: Make) -> Bench:
-    """barmate and its readers, linked by the external number."""
+    """The customers and their readers, linked by the external number."""
     return make()
 
 
@@ -144,7 +144,7 @@ def test_a_change_is_told_once_with_what_was_before(bench: Bench) -> None:
 
 
 def test_the_moment_of_receipt_is_ours_and_labelled_so(bench: Bench) -> None:
-    """barmate tells no time of delivery; the first reading that shows it is what we have."""
+    """No time of delivery is told; the first reading that shows it is what we have."""
     (key,) = bench.place()
     bench.settle()
     bench.twin.receive(key)
@@ -325,7 +325,7 @@ def test_an_order_whose_reading_always_fails_stops_nobody(bench: Bench) -> None:
 
     def fail(asked: str) -> None:
         if asked == keys[0]:
-            raise ServerFault("barmate", "read", "500")
+            raise _fault(ServerFault)
 
     bench.line.before = fail
     bench.poll()
@@ -340,7 +340,7 @@ def test_a_refusal_is_told_once_and_waited_out(bench: Bench) -> None:
     """401: a person has to act; it is asked again after a minute, and the end of it is told."""
 
     def refuse(_asked: str) -> None:
-        raise Unauthorized("barmate", "list", "401")
+        raise _fault(Unauthorized)
 
     bench.line.before = refuse
     for _ in range(3):
@@ -399,7 +399,12 @@ def test_a_walk_that_was_cut_short_stops_no_later_one(bench: Bench, point: str, 
 def test_orders_that_come_while_the_list_is_walked_are_all_found(bench: Bench) -> None:
     """New rows push others to the next page: some come twice, none is lost."""
     bench.place(18)
-    bench.line.before = lambda asked: bench.place(1)[0] and None if asked == "list" and bench.line.turn < 9 else None
+
+    def place(asked: str) -> None:
+        if asked == "list" and bench.line.turn < len(bench.twin.newest_first()) // 2:
+            bench.place()
+
+    bench.line.before = place
     bench.settle()
     bench.line.before = lambda _asked: None
     bench.settle()
@@ -499,6 +504,10 @@ def test_everything_is_caught_up_once_each_was_read(bench: Bench) -> None:
     bench.read()
 
     assert bench.now.feed.caught_up()
+
+
+def _fault(kind: type[ConnectorError]) -> ConnectorError:
+    return kind("barmate", "read", "it fails")
 
 
 def _take_as_read(bench: Bench, *, history: int) -> None:

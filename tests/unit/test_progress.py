@@ -33,6 +33,7 @@ def _status(*, events: int = 0, waiting: int = 0, account: AccountStatus = ACCOU
         orders={**dict.fromkeys((state.value for state in OrderState), 0), "open": 3},
         firings=dict.fromkeys((state.value for state in FiringState), 0),
         accounts=(account,),
+        barmate=(),
         set_aside=0,
         events=events,
         webhook="on",

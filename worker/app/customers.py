@@ -22,8 +22,10 @@ from worker.customers.rereading import Reader, Rereading
 from worker.customers.source import BarmateSource
 from worker.customers.walk import Walk
 from worker.db import Database
+from worker.doctor.barmate import BarmateCase
 from worker.event_log import EventLog
 from worker.events import OrderKey
+from worker.explain.customers import CustomerSide
 from worker.orders import terms
 from worker.orders.completion import FindGates, no_gates
 from worker.reading.accounts import fingerprint_of
@@ -70,6 +72,18 @@ class Customers:
     def poll_seconds(self) -> float:
         """Seconds between two polls."""
         return self._settings.poll_seconds
+
+    @property
+    def side(self) -> CustomerSide | None:
+        """What an explanation is told about; None where barmate is not used."""
+        host = self.host
+        return None if host is None else CustomerSide(host, self.gates)
+
+    @property
+    def examined(self) -> BarmateCase | None:
+        """What the doctor looks at; None where barmate is not used."""
+        host, connector = self.host, self.connector()
+        return None if host is None or connector is None else BarmateCase(host=host, connector=connector)
 
     def connector(self, lane: Lane = Lane.POLL) -> Barmate | None:
         """The account as the callers of that lane see it; None where barmate is not used."""

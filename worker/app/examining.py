@@ -6,6 +6,7 @@ from datetime import datetime
 from settings import Settings
 from worker.app.root import App, identity
 from worker.doctor.accounts import AccountCase, examine_accounts
+from worker.doctor.barmate import examine_barmate
 from worker.doctor.expiry import token_expiry
 from worker.doctor.finding import Finding, ok, problem
 from worker.doctor.queue import examine_queue
@@ -28,6 +29,7 @@ def examine(here: App, revision: str | None) -> Iterator[Finding]:
     url = settings.webhook.url
     yield from examine_mirror(MirrorCase(url=None if url is None else str(url)), database)
     yield from examine_accounts(_accounts(here), clock)
+    yield from examine_barmate(here.customers.examined)
     try:
         firing = here.crediting.firing
     except UsageError as error:

@@ -43,9 +43,9 @@ Supplier = Annotated[bool, typer.Option("--supplier", help="All that the supplie
 
 @app.command()
 def poll(*, account: Account = None, wait: Wait = False, as_json: AsJson = False, config: Config = None) -> None:
-    """Poll an account, or all of them, now."""
+    """Poll an account, or all of them and barmate, now."""
     with session(config) as here:
-        _add(here, NewTask(kind=kinds.POLL, subject=_meant(here, account)), wait=wait, as_json=as_json)
+        _add(here, NewTask(kind=kinds.POLL, subject=_meant(here, account, barmate=True)), wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -70,9 +70,9 @@ def backfill(
 
 @app.command()
 def sweep(*, account: Account = None, wait: Wait = False, as_json: AsJson = False, config: Config = None) -> None:
-    """Read slowly what polling may have missed."""
+    """Read slowly what polling may have missed; barmate's list is read to its end."""
     with session(config) as here:
-        _add(here, NewTask(kind=kinds.SWEEP, subject=_meant(here, account)), wait=wait, as_json=as_json)
+        _add(here, NewTask(kind=kinds.SWEEP, subject=_meant(here, account, barmate=True)), wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -139,8 +139,10 @@ def _add(here: App, new: NewTask, *, wait: bool, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _meant(here: App, account: str | None) -> str:
+def _meant(here: App, account: str | None, *, barmate: bool = False) -> str:
     names = [one.name for one in here.settings.accounts if one.api_key is not None]
+    if barmate and here.customers.host is not None:
+        names.append(here.customers.host)
     if not names:
         sentence = (
             "No logistic.cloud account with a key is configured; "

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from worker.customers.overview import CustomersStatus
 from worker.reading.accounts import is_skewed, skew_text
 from worker.runtime.progress import some
 from worker.runtime.status import AccountStatus
@@ -36,6 +37,18 @@ def reading(account: AccountStatus) -> str:
     skew = account.skew_seconds
     clock = skew_text(skew) if skew is not None and is_skewed(skew) else ""
     return " · ".join(part for part in (lag, holes, pending, pace, clock, stopped, trouble, _sweep(account)) if part)
+
+
+def customers(account: CustomersStatus) -> str:
+    """How many customer orders are open, how old the oldest reading of one is, and what is wrong."""
+    polled = "not read yet" if account.polled_at is None else f"polled {account.polled_at:%Y-%m-%dT%H:%M:%SZ}"
+    open_ = f"{account.open} open of {account.orders}"
+    oldest = account.longest_unread_at
+    since = "" if oldest is None else f"each read since {oldest:%Y-%m-%dT%H:%M:%SZ}"
+    unread = f"{account.unread} never read by id" if account.unread else ""
+    wanted = f"{account.wanted} to be read now" if account.wanted else ""
+    stopped = "" if account.stopped is None else f"stopped: {account.stopped}"
+    return " · ".join(part for part in (polled, open_, since, unread, wanted, stopped) if part)
 
 
 def _sweep(account: AccountStatus) -> str:

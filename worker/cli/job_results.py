@@ -12,19 +12,29 @@ Told = Mapping[str, Any]
 def sentences(kind: str, result: Told) -> list[str]:
     """A few lines an account; none for jobs that speak for themselves."""
     tell = _TELLERS.get(kind)
-    return [] if tell is None else [line for name, told in result.items() for line in tell(name, told)]
+    if tell is None:
+        return []
+    return [line for name, told in result.items() for line in (_barmate if "host" in told else tell)(name, told)]
 
 
 def has_findings(kind: str, result: Told) -> bool:
     """Whether there is something that a person should look at: exit status 1."""
     asks = _FINDINGS.get(kind)
-    return asks is not None and any(asks(told) for told in result.values())
+    return asks is not None and any(asks(told) for told in result.values() if "host" not in told)
 
 
 def _poll(name: str, told: Told) -> list[str]:
     until = told.get("certified_until")
     read = f"{_many(told['rows'], 'row')} in {_many(told['requests'], 'request')}, {_news(told)}"
     return [f"{name}: {read}; {'nothing certified yet' if until is None else f'certified until {_instant(until)}'}."]
+
+
+def _barmate(name: str, told: Told) -> list[str]:
+    trouble = told["error"] if told["stopped"] is None else told["stopped"]
+    if trouble is not None:
+        return [f"{name}: {trouble}"]
+    left = "" if told["done"] else "; more is due, and read by `waybill run`"
+    return [f"{name}: customer orders read in {_many(told['requests'], 'request')}, {told['news']} with news{left}."]
 
 
 def _backfill(name: str, told: Told) -> list[str]:

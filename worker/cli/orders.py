@@ -85,7 +85,7 @@ def explain_command(
     with session(config) as here, here.database.read() as connection:
         key = the_order(connection, purchase_order, account=account, customer_id=customer)
         link = Links().find(connection, key)
-        explained = explain(connection, key, link, ordinal)
+        explained = explain(connection, key, link, ordinal, here.customers.side)
     if as_json:
         show_object(explained, as_json=True)
     else:

@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli.in_words import in_words, reading
+from worker.cli.in_words import customers, in_words, reading
 from worker.cli.options import AsJson, Config
 from worker.cli.output import say, show_object, to_json
 from worker.cli.session import session
@@ -33,6 +33,7 @@ def _for_a_person(status: Status) -> dict[str, object]:
     return {
         "idle": status.idle,
         "accounts": {account.account: reading(account) for account in status.accounts} or _NO_ACCOUNT,
+        **({"barmate": {one.account: customers(one) for one in status.barmate}} if status.barmate else {}),
         "orders": in_words(status.orders),
         "firings": in_words(status.firings),
         "tasks": in_words(status.tasks),

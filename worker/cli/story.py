@@ -27,6 +27,8 @@ def story(document: Document) -> Iterator[str]:
     yield "link"
     yield f"{_STEP}{_link(document['link'])}"
     yield from _section("deliveries", document["deliveries"], _delivery)
+    if document["customer_orders"]:
+        yield from _section("customer orders", document["customer_orders"], _customer_order)
     yield from _section("records set aside", document["records_set_aside"], _record)
     yield from _section("decisions", document["events"], _decision)
     for firing in document["firings"]:
@@ -76,7 +78,8 @@ def _coverage(span: Document | None) -> str:
 
 
 def _change(event: Document) -> str:
-    stands = "" if event.get("status") is None else f": {_t(event['status'])} / {_t(event['status_inbound'])}"
+    inbound = "" if event.get("status_inbound") is None else f" / {_t(event['status_inbound'])}"
+    stands = "" if event.get("status") is None else f": {_t(event['status'])}{inbound}"
     return f"{_t(event['time'])} {_kind(event)}{stands}{_reading(event.get('proof'), event.get('turn'))}"
 
 
@@ -90,6 +93,16 @@ def _reading(proof: Document | None, turn: int | None) -> str:
 
 def _kind(event: Document) -> str:
     return str(event["type"]).removeprefix("waybill.").replace(".", " ").replace("_", " ")
+
+
+def _customer_order(named: Document) -> Iterator[str]:
+    yield f"delivery {named['delivery_id']}: {_t(named['reason'])}"
+    if named["status"] is not None:
+        read = f"read {_t(named['read_at'])}, requested {_t(named['requested_at'])}"
+        yield f"{_STEP}{_t(named['type'])} {_t(named['status'])}, {read}, reference {_t(named['reference'])}"
+    if named["delivered_seen_at"] is not None:
+        yield f"{_STEP}its receipt was first seen by us {_t(named['delivered_seen_at'])}"
+    yield from (f"{_STEP}{_change(event)}" for event in named["events"])
 
 
 def _record(record: Document) -> Iterator[str]:

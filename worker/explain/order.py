@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from worker.db.tables import orders
 from worker.events import OrderKey
+from worker.explain.customers import CustomerSide, customer_orders_of
 from worker.explain.deeds import counted_by, firings_of
 from worker.explain.readings import decisions_about, deliveries_of, records_of
 from worker.explain.rows import Document, is_of, picked
@@ -24,7 +25,13 @@ _LINK = (
 )
 
 
-def explain(connection: sa.Connection, key: OrderKey, link: LinkMatch, ordinal: int | None = None) -> Document:
+def explain(
+    connection: sa.Connection,
+    key: OrderKey,
+    link: LinkMatch,
+    ordinal: int | None = None,
+    customers: CustomerSide | None = None,
+) -> Document:
     """The whole causal chain of an order, oldest first wherever something happened in time."""
     order = connection.execute(sa.select(orders).where(is_of(orders, key))).first()
     counted = [] if order is None else counted_by(connection, order.id)
@@ -37,6 +44,7 @@ def explain(connection: sa.Connection, key: OrderKey, link: LinkMatch, ordinal: 
         **(dict.fromkeys(_ORDER) if order is None else picked(order, _ORDER)),
         "link": _link(link),
         "deliveries": deliveries_of(connection, key, counted),
+        "customer_orders": customer_orders_of(connection, key, customers),
         "records_set_aside": records_of(connection, key),
         "events": decisions_about(connection, key),
         "firings": [] if order is None else firings_of(connection, order.id, ordinal),

@@ -50,11 +50,11 @@ def records_of(connection: sa.Connection, key: OrderKey) -> list[Document]:
 
 def decisions_about(connection: sa.Connection, key: OrderKey) -> list[Document]:
     """What was decided about the order, oldest first."""
-    return _events(connection, account_source(key.account), key.subject, _DECIDED)
+    return events_of(connection, account_source(key.account), key.subject, _DECIDED)
 
 
 def _delivery(connection: sa.Connection, row: sa.Row[Any], key: OrderKey) -> Document:
-    told = _events(connection, account_source(row.account), delivery_subject(row.id), _READ)
+    told = events_of(connection, account_source(row.account), delivery_subject(row.id), _READ)
     return {
         **picked(row, _DELIVERY),
         "left_for": None if row.purchase_order == key.purchase_order else row.purchase_order,
@@ -74,7 +74,8 @@ def _coverage(connection: sa.Connection, row: sa.Row[Any]) -> Document | None:
     return None if found is None else picked(found, _CERTIFICATE)
 
 
-def _events(connection: sa.Connection, source: str, subject: str, names: Sequence[str]) -> list[Document]:
+def events_of(connection: sa.Connection, source: str, subject: str, names: Sequence[str]) -> list[Document]:
+    """The newest events about a subject, oldest first: time, type, id, how it stood, and these names of their data."""
     statement = (
         sa.select(events)
         .where(events.c.source == source, events.c.subject == subject)
@@ -86,6 +87,6 @@ def _events(connection: sa.Connection, source: str, subject: str, names: Sequenc
 
 
 def _said(data: Mapping[str, Any], names: Sequence[str]) -> Document:
-    delivery = data.get("delivery")
+    delivery = data.get("delivery", data.get("customer_order"))
     told = {} if delivery is None else {name: delivery.get(name) for name in ("status", "status_inbound")}
     return {**told, **{name: data[name] for name in names if data.get(name) not in (None, False)}}

@@ -14,7 +14,7 @@ from worker.orders.link_row import LinkRow
 from worker.orders.link_rows import LinkRows, by_number, chunks, load_links
 from worker.orders.mistakes import Mistake, refuse
 from worker.standing import Link
-from worker.states import FiringState
+from worker.states import FiringState, OrderState
 
 # A link may still change while nothing was promised on its terms, and after the registry refused them.
 FREE = (FiringState.HELD, FiringState.PLANNED, FiringState.WITHDRAWN, FiringState.REFUSED)
@@ -89,6 +89,11 @@ def touch(connection: sa.Connection, numbers: Sequence[str], now: datetime) -> N
     """Have every known order of these purchase order numbers looked at again, now."""
     for chunk in chunks(numbers):
         connection.execute(sa.update(orders).where(orders.c.purchase_order.in_(chunk)).values(look_at=now))
+
+
+def touch_blocked(connection: sa.Connection, now: datetime) -> None:
+    """Have every blocked order looked at again, now: what blocked it may be gone, and no event says so."""
+    connection.execute(sa.update(orders).where(orders.c.state == OrderState.BLOCKED).values(look_at=now))
 
 
 def _refuse_frozen(connection: sa.Connection, rows: Sequence[LinkRow], held: dict[str, list[Link]]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from worker.customers import upkeep
 from worker.db import Database
 from worker.db.tables import counted_deliveries, deliveries, events, firings, orders, tasks
 from worker.events import REGISTRY_SOURCE, account_source, delivery_subject
@@ -38,6 +39,7 @@ class Pruning:
         """Take away everything that may go. Raises DatabaseUnavailable; running it again goes on."""
         with self._database.read() as connection:
             before = self._database.now(connection) - self._retention
+        self._prune_customers(before)
         return Pruned(tasks=self._prune_tasks(before), events=self._prune_events(before))
 
     def _prune_tasks(self, before: datetime) -> int:
@@ -55,6 +57,10 @@ class Pruning:
             gone += len(numbers)
             if len(numbers) < _CHUNK:
                 return gone
+
+    def _prune_customers(self, before: datetime) -> None:
+        with self._database.write() as connection:
+            upkeep.prune(connection, before)
 
     def _prune_events(self, before: datetime) -> int:
         gone, after = 0, 0

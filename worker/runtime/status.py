@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from worker import switches
 from worker.budget import pace_of
+from worker.customers.overview import CustomersStatus, customers_status
 from worker.db import Database
 from worker.db.tables import accounts as account_rows
 from worker.db.tables import events, firings, orders, set_aside, tasks
@@ -74,6 +75,7 @@ class Status:
     orders: Mapping[str, int]
     firings: Mapping[str, int]
     accounts: tuple[AccountStatus, ...]
+    barmate: tuple[CustomersStatus, ...]
     set_aside: int
     events: int
     webhook: str
@@ -82,7 +84,8 @@ class Status:
     @property
     def idle(self) -> bool:
         """Whether nothing but schedules is due, and every account was read as far as it can be."""
-        return self.due.nothing and not any(account.pending for account in self.accounts)
+        pending = any(account.pending for account in self.accounts) or any(one.wanted for one in self.barmate)
+        return self.due.nothing and not pending
 
     @property
     def has_findings(self) -> bool:
@@ -100,6 +103,7 @@ class Status:
             "orders": dict(self.orders),
             "firings": dict(self.firings),
             "accounts": [account.document() for account in self.accounts],
+            "barmate": [account.document() for account in self.barmate],
             "set_aside": self.set_aside,
             "events": self.events,
             "webhook": self.webhook,
@@ -119,6 +123,7 @@ def read_status(database: Database, *, mirroring: bool, patience_seconds: float 
             orders=_counts(connection, orders, OrderState),
             firings=_counts(connection, firings, FiringState),
             accounts=tuple(_accounts(connection, now)),
+            barmate=customers_status(connection),
             set_aside=_open_set_aside(connection),
             events=_events(connection),
             webhook=_webhook(off, mirroring=mirroring),

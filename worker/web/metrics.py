@@ -54,7 +54,15 @@ def _of_status(status: Status) -> Iterator[Metric]:
     pending = {one.account: one.pending for one in status.accounts}
     yield _gauges("waybill_coverage_pending", "Spans not read yet.", "account", pending)
     stopped = {one.account: int(one.stopped is not None) for one in status.accounts}
+    stopped |= {one.account: int(one.stopped is not None) for one in status.barmate}
     yield _gauges("waybill_account_stopped", "1 while an account refuses us.", "account", stopped)
+    for name, says in (
+        ("open", "Customer orders that are not final."),
+        ("unread", "Customer orders never read by their id."),
+        ("wanted", "Customer orders to be read by their id now."),
+    ):
+        counts = {one.account: getattr(one, name) for one in status.barmate}
+        yield _gauges(f"waybill_customer_orders_{name}", says, "account", counts)
     yield GaugeMetricFamily("waybill_records_set_aside", "Records that did not parse.", value=status.set_aside)
     yield CounterMetricFamily("waybill_events", "Events appended to the log.", value=status.events)
 

@@ -1,0 +1,457 @@
+"""Responses to customer orders: what is said, when, and that nothing is said twice."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.simulated.switches import PostFault
+from tests.customer_kit import HOST, Killed
+from tests.responding_kit import DENIED, NOT_SENT, QUIET, Desk
+from worker.errors import UsageError
+from worker.responding.decision import Hold, Rest, Say, Wait
+from worker.responding.person import Finding, resolve
+
+Make = Callable[..., Desk]
+
+
+@pytest.fixture
+def make(migrated_file: Path, tmp_path: Path) -> Iterator[Make]:
+    """Make a desk with these options."""
+    made: list[Desk] = []
+
+    def build(**options: Any) -> Desk:  # noqa: ANN401 - as in Desk
+        made.append(Desk(migrated_file, tmp_path, **options))
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.database.close()
+
+
+@pytest.fixture
+def desk(make: Make) -> Desk:
+    """A desk that says everything it may."""
+    return make()
+
+
+def test_an_approved_delivery_is_accepted_with_its_number(desk: Desk) -> None:
+    """One ACCEPT, whose reference is the delivery's number; a day that was asked for is not told again."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    desk.go(key)
+
+    assert desk.said(key) == [("ACCEPT", "LS1", None)]
+    assert desk.emails(key) == 1
+    assert desk.held(key).status == "ACCEPTED"
+
+
+def test_another_day_than_the_one_asked_for_is_told(desk: Desk) -> None:
+    """The day is the one where the goods go: 23:30 in UTC is tomorrow there."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.alter(raw='{"date":"2026-03-05T23:30:00Z"}')
+    desk.go(key)
+
+    assert desk.said(key) == [("ACCEPT", "LS1", "2026-03-06")]
+
+
+@pytest.mark.parametrize("status", ["draft", "error", "unknown"])
+def test_what_is_not_approved_is_not_accepted(desk: Desk, status: str) -> None:
+    """A draft may still become anything."""
+    key = desk.ask()
+    desk.ship(key, status=status)
+    desk.go(key)
+
+    assert desk.said(key) == []
+
+
+def test_nothing_is_said_unless_the_settings_say_so(make: Make) -> None:
+    """Each response may send an e-mail; both settings are off until somebody switches them on."""
+    desk = make(respond=False, respond_reject=False)
+    accepted, rejected = desk.ask(), desk.ask()
+    desk.ship(accepted)
+    desk.ship(rejected, 2, status="cancelled")
+    desk.rest()
+    desk.go(accepted)
+    desk.go(rejected)
+
+    assert isinstance(desk.verdict(accepted), Say)
+    assert isinstance(desk.verdict(rejected), Say)
+    assert desk.post.posts == []
+    assert desk.replies(accepted) == []
+
+
+def test_several_changes_are_one_update(desk: Desk) -> None:
+    """The customer hears of the last one only, a quiet time after it."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    for date in ("2026-03-05", "2026-03-06", "2026-03-07"):
+        desk.alter(date=date)
+        desk.clock.advance(QUIET / 3)
+
+        assert isinstance(desk.verdict(key), Wait)
+    desk.alter(number="LS9")
+    desk.go(key)
+
+    assert desk.said(key) == [("ACCEPT", "LS1", None), ("UPDATE", "LS9", "2026-03-07")]
+    assert desk.emails(key) == 2
+
+
+def test_a_change_that_was_taken_back_is_told_to_nobody(desk: Desk) -> None:
+    """What counts is what the customer was told last."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    desk.alter(date="2026-03-05")
+    desk.alter(date="2026-03-04")
+    desk.rest()
+    desk.go(key)
+
+    assert desk.emails(key) == 1
+
+
+def test_a_day_that_comes_back_is_told_again(desk: Desk) -> None:
+    """The same words are a new fact if others were told in between; a lost answer is found all the same."""
+    key = desk.ask()
+    desk.ship(key, date="2026-03-05")
+    desk.go(key)
+    for date in ("2026-03-06", "2026-03-05"):
+        desk.alter(date=date)
+        desk.rest()
+        desk.post.script = [PostFault.COMMIT_THEN_DROP]
+        desk.go(key)
+
+    assert [day for _, _, day in desk.said(key)] == ["2026-03-05", "2026-03-06", "2026-03-05"]
+    assert desk.states(key) == ["sent"] * 3
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_an_update_listed_as_an_acceptance_is_found(desk: Desk, shown: bool) -> None:  # noqa: FBT001 - a parameter
+    """The vendor's page on reading lists no UPDATE: it is found by what it says."""
+    desk.twin.panel.change({"update_shown": shown})
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    desk.alter(date="2026-03-09")
+    desk.rest()
+    desk.post.script = [PostFault.COMMIT_THEN_HANG]
+    desk.go(key)
+
+    assert desk.states(key) == ["sent", "sent"]
+    assert desk.emails(key) == 2
+
+
+def test_all_deliveries_cancelled_and_quiet_is_a_rejection(desk: Desk) -> None:
+    """Final for the customer, so it waits for the quiet time."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    desk.alter(status="cancelled")
+
+    assert isinstance(desk.verdict(key), Wait)
+
+    desk.go(key)
+    desk.go(key)
+
+    assert [type_ for type_, _, _ in desk.said(key)] == ["ACCEPT", "REJECT"]
+    assert desk.emails(key) == 2
+
+
+def test_a_delivery_in_place_of_a_cancelled_one_is_told_as_an_update(desk: Desk) -> None:
+    """The customer's order goes on under another number."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    desk.alter(status="cancelled")
+    desk.ship(key, 2)
+    desk.rest()
+    desk.go(key)
+
+    assert desk.said(key) == [("ACCEPT", "LS1", None), ("UPDATE", "LS2", None)]
+
+
+def test_nothing_is_rejected_while_newer_deliveries_may_be_unread(desk: Desk) -> None:
+    """A delivery that nobody has read yet may stand in for the cancelled one."""
+    key = desk.ask()
+    desk.ship(key, status="cancelled")
+    desk.rest()
+    desk.with_terms(accounts=(*desk.terms.accounts, "other.logistic.cloud"))
+    desk.go(key)
+
+    assert isinstance(desk.verdict(key), Wait)
+    assert desk.post.posts == []
+
+
+def test_several_deliveries_for_one_customer_order_hold(desk: Desk) -> None:
+    """It can have one reference only, and nobody can tell which."""
+    key = desk.ask()
+    desk.ship(key, 1)
+    desk.ship(key, 2)
+    desk.go(key)
+
+    assert isinstance(desk.verdict(key), Hold)
+    assert desk.said(key) == []
+
+
+def test_what_somebody_else_accepted_is_left_alone(desk: Desk) -> None:
+    """No second ACCEPT, no UPDATE of what others told, and no REJECT of an acceptance under a foreign reference."""
+    key = desk.ask()
+    desk.twin.respond(key, {"type": "ACCEPT", "reference": "BY-HAND"}, request_number=0)
+    desk.settle()
+    desk.ship(key)
+    desk.go(key)
+
+    assert isinstance(desk.verdict(key), Rest)
+
+    desk.alter(status="cancelled")
+    desk.rest()
+    desk.go(key)
+
+    assert isinstance(desk.verdict(key), Hold)
+    assert desk.emails(key) == 1
+
+
+@pytest.mark.parametrize("end", ["cancel", "receive"])
+def test_nothing_is_said_after_the_end(desk: Desk, end: str) -> None:
+    """Neither accepted nor rejected, also where it ended since it was read: the reading comes first."""
+    accepted, rejected = desk.ask(), desk.ask()
+    desk.ship(accepted)
+    desk.ship(rejected, 2, status="cancelled")
+    desk.rest()
+    for key in (accepted, rejected):
+        getattr(desk.twin, end)(key)
+        desk.go(key)
+
+    assert desk.post.posts == []
+
+
+def test_a_return_is_not_answered(desk: Desk) -> None:
+    """Goods to be picked up are no delivery of ours."""
+    key = desk.ask(type="RETURN")
+    desk.ship(key)
+    desk.go(key)
+
+    assert desk.post.posts == []
+
+
+_LOST_AFTER = [PostFault.COMMIT_THEN_DROP, PostFault.COMMIT_THEN_500, PostFault.GATEWAY_TWICE, PostFault.COMMIT_LATE]
+_LOST_BEFORE = [PostFault.DROP_BEFORE_COMMIT, PostFault.THROTTLE_BEFORE_COMMIT, PostFault.REFUSE_BEFORE_COMMIT]
+
+
+@pytest.mark.parametrize("fault", _LOST_AFTER)
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_an_answer_lost_after_the_commit_is_found(desk: Desk, fault: PostFault, repeatable: bool) -> None:  # noqa: FBT001
+    """The reading shows it: nothing is sent again, whatever barmate would make of a second ACCEPT."""
+    desk.twin.panel.change({"repeated_accept_refused": repeatable})
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [fault]
+    desk.go(key)
+
+    assert desk.states(key) == ["sent"]
+    assert len(desk.post.posts) == 1
+    assert desk.held(key).status == "ACCEPTED"
+
+
+@pytest.mark.parametrize("fault", _LOST_BEFORE)
+def test_what_barmate_does_not_show_is_a_persons(desk: Desk, fault: PostFault) -> None:
+    """It might still take effect later: a second e-mail is worse than a person's look."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [fault]
+    desk.go(key)
+    desk.rest()
+    desk.go(key)
+
+    assert desk.states(key) == ["needs_person"]
+    assert len(desk.post.posts) == 1
+    assert f"waybill barmate resolve {key}" in desk.replies(key)[0].reason
+
+
+@pytest.mark.parametrize("fault", _LOST_BEFORE)
+def test_the_same_bytes_are_sent_again_where_the_operator_allows_it(make: Make, fault: PostFault) -> None:
+    """After the settle time and several readings, and three times at most."""
+    desk = make(resend=True)
+    first, second = desk.ask(), desk.ask()
+    desk.ship(first)
+    desk.ship(second, 2)
+    desk.post.script = [fault, PostFault.NONE, fault, fault, fault]
+    desk.go(first)
+    desk.go(second)
+
+    assert desk.states(first) == ["sent"]
+    assert desk.emails(first) == 1
+    assert desk.states(second) == ["needs_person"]
+    assert len(set(desk.post.posts)) == 2
+
+
+def test_a_person_says_what_came_of_it(desk: Desk) -> None:
+    """Sent: it is left at that. Absent: it is said again. Nobody is believed who was not asked."""
+    sent, absent = desk.ask(), desk.ask()
+    desk.ship(sent)
+    desk.ship(absent, 2)
+    desk.post.script = [PostFault.DROP_BEFORE_COMMIT, PostFault.DROP_BEFORE_COMMIT]
+    desk.go(sent)
+    desk.go(absent)
+    resolve(desk.database, HOST, sent, Finding.SENT, "told by telephone")
+    resolve(desk.database, HOST, absent, Finding.ABSENT, "not at barmate")
+    desk.go(sent)
+    desk.go(absent)
+
+    assert desk.said(sent) == []
+    assert desk.said(absent) == [("ACCEPT", "LS2", None)]
+    with pytest.raises(UsageError, match="waits for a person"):
+        resolve(desk.database, HOST, absent, Finding.ABSENT, "again")
+
+
+def test_what_needed_a_person_is_found_when_it_shows_after_all(desk: Desk) -> None:
+    """The next reading of the order settles it."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [PostFault.DROP_BEFORE_COMMIT]
+    desk.go(key)
+    desk.twin.respond(key, {"type": "ACCEPT", "reference": "LS1"}, request_number=0)
+    desk.clock.advance(60)
+    desk.settle()
+    desk.go(key)
+
+    assert desk.states(key) == ["sent"]
+
+
+def test_a_refusal_is_believed_once_readings_agree_and_is_not_repeated(desk: Desk) -> None:
+    """Something about the response itself: a person has to look."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.line.barmate.rewrite(key, {"status": "ACCEPTED"})
+    desk.line.bend = lambda record: {**record, "status": "REQUESTED"}
+    desk.go(key)
+    desk.rest()
+    desk.go(key)
+
+    assert desk.states(key) == ["refused"]
+    assert len(desk.post.posts) == 1
+    assert isinstance(desk.verdict(key), Hold)
+
+
+def test_a_refusal_because_the_customer_was_faster_ends_it(desk: Desk) -> None:
+    """The state moved between the reading and the post: read again, decided anew."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [PostFault.NONE]
+    respond = desk.twin.respond
+
+    def cancelled_first(key: str, body: object, *, request_number: int) -> dict[str, Any]:
+        desk.twin.respond = respond  # type: ignore[method-assign]
+        desk.twin.cancel(key)
+        return respond(key, body, request_number=request_number)
+
+    desk.twin.respond = cancelled_first  # type: ignore[method-assign]
+    desk.go(key)
+
+    assert desk.states(key) == ["refused"]
+    assert desk.emails(key) == 0
+
+
+def test_a_token_that_is_not_accepted_stops_all_responses_for_a_while(desk: Desk) -> None:
+    """One request in ten minutes tries it again; nothing is given up."""
+    keys = [desk.ask() for _ in range(3)]
+    for number, key in enumerate(keys, 1):
+        desk.ship(key, number)
+    desk.post.script = [DENIED, DENIED]
+    for key in keys:
+        desk.service.advance(key)
+
+    assert len(desk.post.posts) == 1
+
+    for key in keys:
+        desk.go(key)
+
+    assert [desk.emails(key) for key in keys] == [1, 1, 1]
+
+
+def test_what_was_provably_not_sent_is_sent_later(desk: Desk) -> None:
+    """No connection, no e-mail: nobody has to look."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [NOT_SENT, NOT_SENT]
+    desk.go(key)
+
+    assert desk.states(key) == ["sent"]
+    assert desk.replies(key)[0].sends == 1
+
+
+def test_what_changed_while_waiting_for_a_turn_is_not_sent(desk: Desk) -> None:
+    """The last word before connecting: it is decided once more."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.meanwhile = [lambda: desk.alter(status="cancelled")]
+    outcome = desk.service.advance(key)
+
+    assert desk.post.posts == []
+    assert "changed" in getattr(outcome, "reason", "")
+
+    desk.go(key)
+
+    assert [type_ for type_, _, _ in desk.said(key)] == ["REJECT"]
+    assert desk.states(key) == ["superseded", "sent"]
+
+
+def test_what_waited_too_long_for_a_turn_is_not_sent(desk: Desk) -> None:
+    """No byte leaves after the deadline: somebody else may have taken it up."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.meanwhile = [lambda: desk.clock.advance(60)]
+    desk.service.advance(key)
+
+    assert desk.post.posts == []
+
+    desk.go(key)
+
+    assert desk.emails(key) == 1
+
+
+def test_of_two_processes_one_sends(desk: Desk) -> None:
+    """The slower one finds the row taken up just before it would connect."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.meanwhile = [lambda: desk.service.advance(key)]
+    desk.service.advance(key)
+    desk.go(key)
+
+    assert desk.emails(key) == 1
+    assert len(desk.post.posts) == 1
+    assert desk.states(key) == ["sent"]
+
+
+_STEPS = [
+    "responding: looked",
+    "responding: frozen",
+    "responding: leaving",
+    "responding: sent",
+    "responding: recorded",
+    "customers: order read",
+    "customers: order recorded",
+]
+
+
+@pytest.mark.parametrize("step", _STEPS)
+@pytest.mark.parametrize("resend", [True, False])
+def test_a_process_killed_at_any_step_says_it_once(make: Make, step: str, resend: bool) -> None:  # noqa: FBT001
+    """Before the connection: sent afterwards. After it: found, or a person's where nobody can know."""
+    desk = make(resend=resend)
+    key = desk.ask()
+    desk.ship(key)
+    desk.die_at = step
+    with pytest.raises(Killed):
+        desk.go(key)
+    desk.die_at = None
+    desk.restart()
+    desk.go(key)
+
+    nobody_knows = step == "responding: leaving" and not resend
+    assert desk.emails(key) == (0 if nobody_knows else 1)
+    assert desk.states(key) == (["needs_person"] if nobody_knows else ["sent"])

@@ -28,6 +28,8 @@ from worker.states import CoverageState
 LAG = 20.0
 # Some in every run; thousands with WAYBILL_TEST_HISTORIES set.
 EXAMPLES = int(os.environ.get("WAYBILL_TEST_HISTORIES", "150"))
+# Seconds that a history may take on a busy machine, with what goes before the first one.
+PATIENCE = 60 + 3 * EXAMPLES
 # Histories are full of chance, so making one smaller makes another one: it would take long and tell nothing.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
@@ -242,6 +244,7 @@ def emptied(database: Database) -> None:
                 connection.execute(sa.delete(table))
 
 
+@pytest.mark.timeout(PATIENCE)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -267,6 +270,7 @@ def test_whatever_moves_between_requests_nothing_is_missed(database: Database, h
     assert windows(world.bench, CoverageState.HOLE) == [] or not history.x_total or history.order is PageOrder.SHUFFLED
 
 
+@pytest.mark.timeout(PATIENCE)
 @settings(
     max_examples=EXAMPLES // 5,
     deadline=None,

@@ -244,9 +244,9 @@ class Bench:
         self.source = replace(self.source, token_fingerprint=fingerprint)
         self.restart()
 
-    def deliver(self, number: int, **changes: object) -> None:
+    def deliver(self, key: int, **changes: object) -> None:
         """Hold a delivery of the warehouse, completed unless changed."""
-        values = {**_delivery(number), **changes}
+        values = {**_delivery(key), **changes}
         with self.database.write() as connection:
             connection.execute(sa.insert(deliveries).values(**values))
 

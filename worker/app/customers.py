@@ -36,6 +36,8 @@ _log = structlog.get_logger(__name__)
 
 # Seconds of one run of re-reading: then the scheduler asks again whether this process leads.
 _RUN_SECONDS = 30.0
+# What is read just before sending is 10 s old at most (DESIGN §6.4), and the registry's part needs some of them.
+_FRESH_SECONDS = 6.0
 
 
 class Customers:
@@ -141,6 +143,15 @@ class Customers:
             return
         with self._database.read() as connection:
             wanted = gates.wanted(connection, key)
+        seconds = len(wanted) / self._settings.requests_per_second
+        if seconds > _FRESH_SECONDS:
+            _log.warning(
+                "customer orders take longer to read than readings for firing may be old: "
+                "raise WAYBILL_BARMATE__REQUESTS_PER_SECOND",
+                purchase_order=key.purchase_order,
+                customer_orders=len(wanted),
+                seconds=seconds,
+            )
         reader.read_all(wanted)
 
     def read(self, order_id: str) -> None:

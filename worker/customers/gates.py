@@ -47,13 +47,15 @@ class Gates:
         )
 
     def wanted(self, connection: sa.Connection, key: OrderKey) -> tuple[str, ...]:
-        """The ids of the customer orders that have to be read before the order is called complete."""
+        """The ids of the customer orders to be read before the order is called complete: all that may still change."""
         named = _counting(names_by_order(connection, key, self._link_by))
         values = sorted({one.value for one in named})
-        if self._link_by is not LinkBy.REFERENCE:
-            return tuple(values)
-        found = (order.id for value in values for order in self._with_reference(connection, value))
-        return tuple(dict.fromkeys(found))
+        if self._link_by is LinkBy.REFERENCE:
+            orders = {order.id: order for value in values for order in self._with_reference(connection, value)}
+            values = sorted(orders)
+        else:
+            orders = customer_rows.load_many(connection, self._host, values)
+        return tuple(order_id for order_id in values if not _is_over(orders.get(order_id)))
 
     def _by_id(self, connection: sa.Connection, named: Sequence[NamedBy]) -> Mapping[int, Held]:
         ids = {one.value for one in named}
@@ -90,6 +92,11 @@ class Gates:
 
 def _counting(named: Sequence[NamedBy]) -> list[NamedBy]:
     return [one for one in named if one.visible and one.status != _CANCELLED]
+
+
+def _is_over(order: CustomerOrderRow | None) -> bool:
+    """Whether nothing can happen to it any more, as we read ourselves (vendor's page api/deliveries: final states)."""
+    return order is not None and order.is_final and order.visible and order.read_at is not None
 
 
 def _is_other(one: NamedBy, other: NamedBy) -> bool:

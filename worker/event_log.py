@@ -130,7 +130,7 @@ def _rows(appended: Sequence[Event], now: datetime) -> list[tuple[Value, ...]]:
             event.sequence,
             micros(event.time),
             recorded_at,
-            json_text(dict(event.data)),
+            json_text(event.data if type(event.data) is dict else dict(event.data)),
         )
         for event in appended
     ]

@@ -36,6 +36,7 @@ from worker.pace import Pace
 from worker.runtime import installation
 from worker.runtime.broker import Broker, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
+from worker.runtime.collecting import collect_seldom
 from worker.runtime.engine import Duties, Engine, Part
 from worker.runtime.forgotten import Forgotten
 from worker.runtime.headways import Headways
@@ -247,6 +248,7 @@ class App:
         self.crediting.firing.account.check_bindings()
         self.customers.prepare()
         self.answering.prepare()
+        collect_seldom()
 
     def take_over(self) -> None:
         """Take up at once what a process left that was killed; only where the lock says that there is no other."""

@@ -25,8 +25,11 @@ class BulkInsert:
     """INSERT of many rows into a table. Columns that are not named take their default or NULL."""
 
     def __init__(self, table: sa.Table, *columns: str) -> None:
-        """Name the columns in the order of the tuples, which is that of the table; KeyError for an unknown one."""
-        self._columns = tuple(table.c[name].name for name in columns)
+        """Name the columns in the order of the tuples; ValueError where that is not the table's."""
+        if list(columns) != [column.name for column in table.columns if column.name in columns]:
+            sentence = f"the columns {columns} are not in the order of the table {table.name}"
+            raise ValueError(sentence)
+        self._columns = columns
         # Inline: nobody wants the generated keys back.
         self._insert = sa.insert(table).inline()
         self._made: dict[str, tuple[str, bool]] = {}
@@ -46,11 +49,7 @@ class BulkInsert:
         made = self._made.get(dialect.name)
         if made is None:
             compiled = self._insert.compile(dialect=dialect, column_keys=list(self._columns))
-            in_order = getattr(compiled, "positiontup", None)
-            if in_order is not None and tuple(in_order) != self._columns:
-                sentence = f"the columns {self._columns} are not in the order of the table"
-                raise ValueError(sentence)
-            made = self._made[dialect.name] = (str(compiled), in_order is None)
+            made = self._made[dialect.name] = (str(compiled), getattr(compiled, "positiontup", None) is None)
         return made
 
 

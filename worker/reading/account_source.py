@@ -49,6 +49,8 @@ class AccountSource:
     lag_floor: float
     start: datetime | None
     key_fingerprint: str
+    # Pages that may be read ahead of the one that is stored; where turns are scarce there is nothing to gain.
+    ahead: int = 0
 
     def page(self, query: DeliveryQuery, number: int) -> ReadPage:
         """One page of a list, its records normalized. One request."""

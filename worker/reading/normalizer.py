@@ -6,7 +6,6 @@ Source of every field: logistic.cloud developer docs, resources/deliveries.
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -110,8 +109,16 @@ def normalize(raw: object) -> DeliveryRecord | SetAside:
     if not isinstance(raw, dict):
         return _set_aside({}, "The record is not a JSON object.", payload, digest)
     if is_json and is_plain(raw, payload):
-        with suppress(ValueError):
+        try:
             return _record(raw, payload, digest, datetime.fromisoformat)
+        except ValueError:
+            # A stamp that only looks like one.
+            return _judged(raw, payload, digest)
+    return _judged(raw, payload, digest)
+
+
+def _judged(raw: dict[str, Any], payload: bytes, digest: str) -> DeliveryRecord | SetAside:
+    """After a close look."""
     try:
         WireDelivery.model_validate(raw)
     except ValidationError as error:
@@ -154,7 +161,7 @@ def _record(
         updated_at,
         None if created is None else updated_at if created == updated else read_instant(created),
         get("lineItems"),
-        _unrecognised(raw),
+        _unrecognised(raw["status"], raw["statusInbound"], get("priority"), get("lineItems") or ()),
         digest,
         payload.decode(),
     )
@@ -170,19 +177,23 @@ def _line_item(item: Mapping[str, Any]) -> LineItem:
     )
 
 
-def _unrecognised(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    priority, items = raw.get("priority"), raw.get("lineItems") or ()
-    head_known = raw["status"] in _STATUSES and raw["statusInbound"] in _INBOUND_STATUSES
-    if head_known and priority in _PRIORITIES and _INBOUND_STATUSES.issuperset([item["status"] for item in items]):
-        return ()
-    return tuple(_strange(raw, priority, items))
+def _unrecognised(
+    status: str, inbound: str, priority: str | None, items: Sequence[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    if status in _STATUSES and inbound in _INBOUND_STATUSES and priority in _PRIORITIES:
+        for item in items:
+            if item["status"] not in _INBOUND_STATUSES:
+                break
+        else:
+            return ()
+    return tuple(_strange(status, inbound, priority, items))
 
 
-def _strange(raw: Mapping[str, Any], priority: str | None, items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    if raw["status"] not in _STATUSES:
-        yield f"status={raw['status']}"
-    if raw["statusInbound"] not in _INBOUND_STATUSES:
-        yield f"statusInbound={raw['statusInbound']}"
+def _strange(status: str, inbound: str, priority: str | None, items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if status not in _STATUSES:
+        yield f"status={status}"
+    if inbound not in _INBOUND_STATUSES:
+        yield f"statusInbound={inbound}"
     if priority not in _PRIORITIES:
         yield f"priority={priority}"
     for index, item in enumerate(items):

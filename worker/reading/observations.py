@@ -140,7 +140,7 @@ class Observations:
 
 
 class _Parsed(NamedTuple):
-    """What was understood of an observation."""
+    """An observation that was understood."""
 
     record: DeliveryRecord
     turn: int

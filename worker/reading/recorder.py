@@ -7,6 +7,7 @@ the lag grows and coverage reopens (DESIGN §4). No request is made inside a tra
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -59,6 +60,13 @@ class Tally:
             self.news.extend(recorded.news)
 
 
+class Gathered(NamedTuple):
+    """A page to be recorded, and what its events say about the reading they come from."""
+
+    page: ReadPage
+    proof: Mapping[str, object]
+
+
 @dataclass(frozen=True, slots=True)
 class ById:
     """What asking by id found: records with their turns, and ids that the source does not have (id → turn).
@@ -104,11 +112,26 @@ class Recorder:
 
         Rows with a stamp older than the held one are asked for by id first, at the cost of some requests.
         """
+        self.record_all(source, [Gathered(page, proof)], tally=tally, then=then, alarm=alarm)
+
+    def record_all(
+        self,
+        source: AccountSource,
+        gathered: Sequence[Gathered],
+        *,
+        tally: Tally,
+        then: Then = nothing_else,
+        alarm: bool = True,
+    ) -> None:
+        """Keep pages that were read one after the other in one transaction, as `record` keeps one."""
+        if not gathered:
+            return
         self._checkpoint("poller: page read")
-        tally.requests += 1
-        tally.rows += len(page.records)
-        circumstances = self._circumstances(source, page.server_time, proof, confirmed=False)
-        observed = [Observed(record, page.turn) for record in page.records]
+        tally.requests += len(gathered)
+        tally.rows += sum(len(page.records) for page, _ in gathered)
+        last, proof = gathered[-1]
+        circumstances = self._circumstances(source, last.server_time, proof, confirmed=False)
+        observed = [Observed(record, page.turn, proof) for page, proof in gathered for record in page.records]
         with self._database.write() as connection:
             recorded = self._keep(connection, observed, circumstances, tally, alarm=alarm)
             if not recorded.suspicious:

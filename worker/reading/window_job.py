@@ -15,7 +15,7 @@ from worker.reading.accounts import Accounts
 from worker.reading.certificates import Proved
 from worker.reading.coverage import Proof
 from worker.reading.pace import Pace
-from worker.reading.recorder import Recorder, Tally, Then, nothing_else, proof_of
+from worker.reading.recorder import Gathered, Recorder, Tally, Then, nothing_else, proof_of
 from worker.reading.spans import Span, Window, instant_of
 from worker.states import CoverageState
 
@@ -23,6 +23,8 @@ from worker.states import CoverageState
 FIRST_RETRY_SECONDS = 30.0
 MAX_RETRY_SECONDS = 3600.0
 MAX_DOUBLINGS = 20
+# Pages that share a transaction at most: some thousand rows, a fraction of a second for whoever waits to write.
+MAX_GATHERED = 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Job:
     unproved: list[str] = field(default_factory=list)
     # What its passes taught about how long the next ones may be.
     pace: Pace = field(default_factory=Pace)
+    # Pages of the window under reading that are to be recorded together.
+    gathered: list[Gathered] = field(default_factory=list)
     # When the lag had last been raised as the reading began. Raised since, what was read proves nothing more: the time
     # that the reading goes by, or the lag, was wrong.
     lag_raised_at: datetime | None = None
@@ -93,16 +97,29 @@ class WindowDesk:
             job.lag_raised_at = accounts.find(connection, job.source.name).lag_raised_at
         job.overtaken = False
 
-    def keep(self, job: Job, window: Window, page: ReadPage, kind: str, proved: Proved | None = None) -> None:
-        """Record a page of a window; where it completes the proof, with the certificate in the same transaction."""
-        self._recorder.record(
-            job.source,
-            page,
-            proof=proof_of(kind if proved is None else proved.kind, window, page),
-            tally=job.tally,
-            then=nothing_else if proved is None else self._certificate(job, window, proved),
-            alarm=job.alarm,
-        )
+    def keep(
+        self,
+        job: Job,
+        window: Window,
+        page: ReadPage,
+        kind: str,
+        proved: Proved | None = None,
+        *,
+        more: bool = False,
+    ) -> None:
+        """Record a page of a window; where it completes the proof, with the certificate in the same transaction.
+
+        Where there is `more` of the window already, a few pages share a transaction.
+        """
+        job.gathered.append(Gathered(page, proof_of(kind if proved is None else proved.kind, window, page)))
+        if more and len(job.gathered) < MAX_GATHERED:
+            return
+        self.keep_gathered(job, nothing_else if proved is None else self._certificate(job, window, proved))
+
+    def keep_gathered(self, job: Job, then: Then = nothing_else) -> None:
+        """Record the pages that wait for others of their window."""
+        gathered, job.gathered = job.gathered, []
+        self._recorder.record_all(job.source, gathered, tally=job.tally, then=then, alarm=job.alarm)
 
     def _certificate(self, job: Job, window: Window, proved: Proved) -> Then:
         def certify(connection: sa.Connection) -> None:

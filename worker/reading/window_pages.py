@@ -1,10 +1,12 @@
 """The pages of a window: how it is probed with one answer, and read with a pass."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
+from connectors.errors import ConnectorError
 from connectors.logistic_cloud import DeliveryQuery
-from worker.reading.account_source import ReadPage, asked_by
+from worker.reading.account_source import AccountSource, ReadPage, asked_by
+from worker.reading.ahead import Ahead
 from worker.reading.certificates import (
     Judgement,
     NotProved,
@@ -21,6 +23,8 @@ from worker.reading.window_job import Job, WindowDesk, query_for
 # How often an answer that contradicts itself is asked for in one round.
 TRIES = 3
 
+# A page of a pass, and the judgement once there is one.
+JudgedPage = tuple[ReadPage, Judgement | None]
 # What asking for one answer found.
 Probe = tuple[ReadPage, Judgement]
 
@@ -50,6 +54,14 @@ class _Pass:
         if judged is None and (not shape.full or len(self.shapes) > self._longest(shape)):
             judged = judge_pass(self.total, self.shapes, asked_by(self.query))
         return judged
+
+    def read(self, source: AccountSource) -> Iterator[JudgedPage]:
+        """Page after page with what it brings the judgement to, until there is one. One request each."""
+        judged: Judgement | None = None
+        while judged is None:
+            page = source.page(self.query, len(self.shapes))
+            judged = self.add(page.shape)
+            yield page, judged
 
     def _moved(self, shape: PageShape) -> NotProved | None:
         """Only to end early: what is seen here would be seen at the end."""
@@ -88,12 +100,25 @@ class WindowPages:
         """Read page after page until a short one; `total` is what was counted before."""
         reading = _Pass(query_for(window), total)
         judged: Judgement | None = None
-        while judged is None:
-            page = job.source.page(reading.query, len(reading.shapes))
-            judged = reading.add(page.shape)
-            self._desk.keep(job, window, page, "pass", judged if isinstance(judged, Proved) else None)
-            yield
+        pages = Ahead(reading.read(job.source), job.source.ahead)
+        try:
+            while judged is None:
+                page, judged = self._next(job, pages)
+                proved = judged if isinstance(judged, Proved) else None
+                more = judged is None and pages.waiting
+                self._desk.keep(job, window, page, "pass", proved, more=more)
+                yield
+        finally:
+            pages.close()
         return Passed(judged, len(reading.shapes))
+
+    def _next(self, job: Job, pages: Ahead[JudgedPage]) -> JudgedPage:
+        try:
+            return next(pages)
+        except ConnectorError:
+            # What came before the trouble is kept.
+            self._desk.keep_gathered(job)
+            raise
 
     def _without_total(self, job: Job, window: Window, page: ReadPage) -> Generator[None, None, Probe]:
         """Without X-Total the next page must be empty. The first one is recorded last, with the certificate."""

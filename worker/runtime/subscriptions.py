@@ -30,6 +30,8 @@ def _its_subject(draft: EventDraft) -> Sequence[str]:
 
 
 def _its_orders(draft: EventDraft) -> Sequence[str]:
+    if len(draft.orders) == 1:
+        return (draft.orders[0].text,)
     return tuple(dict.fromkeys(key.text for key in draft.orders))
 
 

@@ -1,0 +1,89 @@
+"""Rows in bulk, on both databases."""
+
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from worker.db import Database
+from worker.db.bulk import Among, BulkInsert, json_text
+from worker.db.tables import deliveries, events
+from worker.db.types import micros
+
+MOMENT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
+COLUMNS = ("id", "source", "subject", "type", "sequence", "time", "recorded_at", "data")
+INSERT = BulkInsert(events, *COLUMNS)
+
+
+def _row(number: int) -> tuple[int | str, ...]:
+    data = {"text": 'Süd \\ " %s %(x)s ? :x', "none": None, "list": [1, 2.5, True]}
+    return (f"evt_{number}", "/s", f"deliveries/{number}", "t", 1, micros(MOMENT), micros(MOMENT), json_text(data))
+
+
+def test_rows_in_bulk_read_as_rows_that_were_written_one_by_one(database: Database) -> None:
+    """Tuples in the drivers' form are what SQLAlchemy's types would have written."""
+    document = {"text": 'Süd \\ " %s %(x)s ? :x', "none": None, "list": [1, 2.5, True]}
+    with database.write() as connection:
+        INSERT(connection, [_row(1)])
+        connection.execute(
+            sa.insert(events).values(
+                id="evt_2",
+                source="/s",
+                subject="deliveries/2",
+                type="t",
+                sequence=1,
+                time=MOMENT,
+                recorded_at=MOMENT,
+                data=document,
+            )
+        )
+
+    with database.read() as connection:
+        first, second = connection.execute(sa.select(events).order_by(events.c.id)).all()
+    assert (first.time, first.recorded_at, first.data) == (second.time, second.recorded_at, second.data)
+    assert first.data == document
+
+
+def test_what_a_constraint_refuses_is_told(database: Database) -> None:
+    """Bulk writes go past no constraint: a second event with an id is refused."""
+    with pytest.raises(IntegrityError), database.write() as connection:
+        INSERT(connection, [_row(1), _row(1)])
+
+
+def test_no_rows_are_no_statement(database: Database) -> None:
+    """An empty page writes nothing."""
+    with database.write() as connection:
+        INSERT(connection, [])
+
+        assert connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one() == 0
+
+
+@pytest.mark.parametrize("columns", [("source", "id"), ("id", "unheard_of")])
+def test_columns_in_another_order_than_the_table_are_refused(columns: tuple[str, ...]) -> None:
+    """A tuple has no names, so an order that would mix values up is a mistake of ours that shows at once."""
+    with pytest.raises(ValueError, match="order of the table"):
+        BulkInsert(events, *columns)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5000])
+def test_rows_are_found_among_any_number_of_keys(database: Database, count: int) -> None:
+    """A look-up of thousands of ids is one statement with one parameter."""
+    with database.write() as connection:
+        INSERT(connection, [_row(number) for number in range(10)])
+    by_text = Among(events.c.id, sa.select(events.c.id).where(events.c.source == sa.bindparam("source")))
+    by_number = Among(events.c.sequence, sa.select(events.c.id))
+
+    with database.read() as connection:
+        found = by_text(connection, [f"evt_{number}" for number in range(count)], source="/s").scalars().all()
+        counted = by_number(connection, range(count)).scalars().all()
+    assert sorted(found) == [f"evt_{number}" for number in range(min(count, 10))]
+    assert len(counted) == (10 if count > 1 else 0)
+
+
+def test_whole_numbers_as_wide_as_they_come_are_found(database: Database) -> None:
+    """Ids of deliveries are 64 bits wide on both databases."""
+    look_up = Among(deliveries.c.id, sa.select(deliveries.c.id))
+
+    with database.read() as connection:
+        assert look_up(connection, [2**63 - 1, 1]).all() == []

@@ -1,0 +1,72 @@
+"""Reading ahead: what comes next is fetched while what came before is being stored."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Nothing comes any more; `error` is what ended it, None where it came to its end."""
+
+    error: BaseException | None
+
+
+class Ahead(Iterator[T], Generic[T]):
+    """What an iterator gives, in its order, taken from it by a thread of its own, up to `most` items ahead.
+
+    What the iterator raises is raised here, after everything that came before it. Close it when done. With 0 there is
+    no thread, and nothing is taken before it is asked for.
+    """
+
+    def __init__(self, items: Iterator[T], most: int) -> None:
+        """Begin to take at once."""
+        self._items = items
+        self._most = most
+        self._room = threading.Semaphore(most)
+        self._came: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        if most:
+            threading.Thread(target=self._take, name="ahead", daemon=True).start()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next item, or the end, is there already."""
+        return not self._came.empty()
+
+    def __iter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __next__(self) -> T:
+        """Return the next item once it is there."""
+        if not self._most:
+            return next(self._items)
+        came = self._came.get()
+        if not isinstance(came, _End):
+            self._room.release()
+            return came
+        # Whoever asks again is told the same.
+        self._came.put(came)
+        if came.error is not None:
+            raise came.error
+        raise StopIteration
+
+    def close(self) -> None:
+        """Take nothing more, once what is on its way has come."""
+        self._closed.set()
+        self._room.release()
+
+    def _take(self) -> None:
+        try:
+            while self._room.acquire() and not self._closed.is_set():
+                self._came.put(next(self._items))
+        except StopIteration:
+            self._came.put(_End(None))
+        # Whatever it is, it belongs to who waits for the next item.
+        except BaseException as error:  # noqa: BLE001
+            self._came.put(_End(error))

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from worker.cli import (
+    barmate,
     coverage,
     daemon,
     database,
@@ -69,6 +70,7 @@ app.add_typer(coverage.app, name="coverage")
 app.add_typer(firings.app, name="credits")
 app.add_typer(reconcile.app, name="reconcile")
 app.add_typer(webhook.app, name="webhook")
+app.add_typer(barmate.app, name="barmate")
 app.add_typer(dead_letters.app, name="dead-letters")
 status.register(app)
 doctor.register(app)

@@ -34,6 +34,7 @@ def _for_a_person(status: Status) -> dict[str, object]:
         "idle": status.idle,
         "accounts": {account.account: reading(account) for account in status.accounts} or _NO_ACCOUNT,
         **({"barmate": {one.account: customers(one) for one in status.barmate}} if status.barmate else {}),
+        **({"responses": in_words(status.responses)} if status.barmate else {}),
         "orders": in_words(status.orders),
         "firings": in_words(status.firings),
         "tasks": in_words(status.tasks),

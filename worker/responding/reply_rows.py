@@ -15,12 +15,15 @@ from connectors.barmate_records import ResponseType
 from worker import kinds
 from worker.db.tables import customer_responses
 from worker.errors import BrokenInvariant, LostClaim
+from worker.reading.delivery_rows import instant_text
 from worker.responding.words import Words
 from worker.states import RESPONSE_CHANGES, RESPONSE_IN_DOUBT, RESPONSE_OPEN, ResponseState
 
 # Values in one statement: SQLite takes some thousands at most.
 _CHUNK = 400
 _DENIED = (401, 403)
+
+COLUMNS = ("customer_order_id", "type", "reference", "day", "state", "sends", "sent_at", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,24 @@ class Reply:
     def was_denied(self) -> bool:
         """Whether barmate did not accept the credential."""
         return self.answer_status in _DENIED
+
+    def document(self) -> dict[str, object]:
+        """As commands tell it."""
+        return {
+            "id": self.id,
+            "customer_order_id": self.order_id,
+            "type": self.words.type.value,
+            "reference": self.words.reference,
+            "day": None if self.words.day is None else self.words.day.isoformat(),
+            "account": self.account,
+            "delivery_id": self.delivery_id,
+            "state": self.state.value,
+            "sends": self.sends,
+            "wanted_at": instant_text(self.wanted_at),
+            "sent_at": None if self.sent_at is None else instant_text(self.sent_at),
+            "answer_status": self.answer_status,
+            "reason": self.reason,
+        }
 
 
 def of_orders(connection: sa.Connection, host: str, ids: Collection[str]) -> dict[str, list[Reply]]:

@@ -9,7 +9,8 @@ import orjson
 import sqlalchemy as sa
 
 from worker.customers import customer_rows
-from worker.customers.linking import NamedBy, names_by_value
+from worker.customers.customer_rows import CustomerOrderRow
+from worker.customers.linking import LinkBy, NamedBy, names_by_value
 from worker.db.tables import deliveries, set_aside
 from worker.reading import accounts, coverage
 from worker.reading.spans import instant_of
@@ -31,9 +32,10 @@ def load(connection: sa.Connection, terms: Terms, order_id: str) -> Situation:
 
 def load_many(connection: sa.Connection, terms: Terms, ids: Collection[str]) -> dict[str, Situation]:
     """How it stands with each of these customer orders."""
-    named = names_by_value(connection, ids, terms.link_by)
-    linked = _linked(connection, terms, named)
     orders = customer_rows.load_many(connection, terms.host, ids)
+    values = {order_id: _value(order_id, orders.get(order_id), terms.link_by) for order_id in ids}
+    named = names_by_value(connection, {value for value in values.values() if value is not None}, terms.link_by)
+    linked = _linked(connection, terms, named)
     broken = customer_rows.set_aside_reasons(connection, terms.host, ids)
     replies = reply_rows.of_orders(connection, terms.host, ids)
     until = seen_until(connection, terms.accounts)
@@ -42,12 +44,19 @@ def load_many(connection: sa.Connection, terms: Terms, ids: Collection[str]) -> 
             order_id=order_id,
             order=orders.get(order_id),
             set_aside=broken.get(order_id),
-            linked=tuple(linked[one.account, one.delivery_id] for one in named if one.value == order_id),
+            linked=tuple(linked[one.account, one.delivery_id] for one in named if one.value == values[order_id]),
             replies=tuple(replies[order_id]),
             seen_until=until,
         )
         for order_id in ids
     }
+
+
+def _value(order_id: str, order: CustomerOrderRow | None, link_by: LinkBy) -> str | None:
+    """What a delivery of this customer order carries."""
+    if link_by is not LinkBy.REFERENCE:
+        return order_id
+    return None if order is None else order.reference
 
 
 def seen_until(connection: sa.Connection, names: Sequence[str]) -> datetime | None:

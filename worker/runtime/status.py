@@ -16,6 +16,7 @@ from worker.db.tables import events, firings, orders, set_aside, tasks
 from worker.db.tables import switches as switch_rows
 from worker.reading import accounts, coverage
 from worker.reading.spans import instant_of
+from worker.responding import reply_rows
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.states import CoverageState, FiringState, OrderState, TaskState
 
@@ -76,6 +77,8 @@ class Status:
     firings: Mapping[str, int]
     accounts: tuple[AccountStatus, ...]
     barmate: tuple[CustomersStatus, ...]
+    # To customer orders, by state; nothing where barmate was never asked.
+    responses: Mapping[str, int]
     set_aside: int
     events: int
     webhook: str
@@ -104,6 +107,7 @@ class Status:
             "firings": dict(self.firings),
             "accounts": [account.document() for account in self.accounts],
             "barmate": [account.document() for account in self.barmate],
+            "responses": dict(self.responses),
             "set_aside": self.set_aside,
             "events": self.events,
             "webhook": self.webhook,
@@ -124,6 +128,7 @@ def read_status(database: Database, *, mirroring: bool, patience_seconds: float 
             firings=_counts(connection, firings, FiringState),
             accounts=tuple(_accounts(connection, now)),
             barmate=customers_status(connection),
+            responses=reply_rows.counts(connection),
             set_aside=_open_set_aside(connection),
             events=_events(connection),
             webhook=_webhook(off, mirroring=mirroring),

@@ -13,14 +13,23 @@ DEEPEST = 40
 def exact_json(answer: Answer) -> object:
     """Return the body as JSON with exact numbers; UnexpectedAnswer when it is not JSON (RFC 8259: no NaN)."""
     try:
-        parsed: object = json.loads(answer.body, parse_float=Decimal, parse_constant=_refused)
-    except (ValueError, ArithmeticError, RecursionError) as error:
-        # Broken text or encoding, an exponent beyond all bounds, nesting beyond all bounds.
+        parsed = exact_value(answer.body)
+    except ValueError as error:
         detail = f"{answer.described()} is not JSON"
         raise answer.unexpected(detail) from error
     if _is_too_deep(parsed):
         detail = f"{answer.described()} is nested more than {DEEPEST} levels deep"
         raise answer.unexpected(detail)
+    return parsed
+
+
+def exact_value(body: bytes) -> object:
+    """Return JSON text as a value with exact numbers; ValueError when it is not JSON, however it is broken."""
+    try:
+        parsed: object = json.loads(body, parse_float=Decimal, parse_constant=_refused)
+    except (ArithmeticError, RecursionError) as error:
+        # An exponent beyond all bounds, nesting beyond all bounds.
+        raise ValueError(str(error)) from error
     return parsed
 
 

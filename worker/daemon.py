@@ -58,7 +58,7 @@ def run(app: App, options: RunOptions, progress: Progress) -> int:
         app.prepare()
         app.take_over()
         engine = app.engine(Part(threads=options.threads, relays=True, shared=app.shares_queue))
-        with _web(app), _running(engine), _scheduling(app):
+        with _web(app), _hearing(app), _running(engine), _scheduling(app):
             return _watch(app, engine, options, progress)
 
 
@@ -94,7 +94,7 @@ def web(app: App) -> int:
     """The web part only."""
     with _stopping(app.stop):
         app.prepare()
-        with _web(app):
+        with _web(app), _hearing(app):
             return _until_stopped(app)
 
 
@@ -225,4 +225,15 @@ def _web(app: App) -> Iterator[None]:
         served = app.serve_web()
         stack.callback(served.stop)
         _log.info("web listens", address=served.address)
+        yield
+
+
+@contextmanager
+def _hearing(app: App) -> Iterator[None]:
+    """The listener for barmate's webhooks, where the settings want one."""
+    with ExitStack() as stack:
+        heard = app.listening.serve()
+        if heard is not None:
+            stack.callback(heard.stop)
+            _log.info("barmate's webhooks are heard", address=heard.address)
         yield

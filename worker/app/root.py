@@ -18,6 +18,7 @@ from worker.app.crediting import Crediting
 from worker.app.customers import Customers
 from worker.app.following import Following
 from worker.app.intake import Intake
+from worker.app.listening import Listening
 from worker.app.reading import Reading
 from worker.app.responding import Answering
 from worker.app.ticks import Ticks
@@ -174,6 +175,13 @@ class App:
         )
 
     @cached_property
+    def listening(self) -> Listening:
+        """The listener for barmate's webhooks."""
+        return Listening(
+            settings=self.settings.barmate, database=self.database, clock=self.clock, checkpoint=self.checkpoint
+        )
+
+    @cached_property
     def intake(self) -> Intake:
         """Everything that is read."""
         return Intake(accounts=self.accounts, customers=self.customers)
@@ -312,7 +320,10 @@ class App:
         """Health, readiness and metrics. Raises NotReady where the address cannot be listened on."""
         token = self.settings.web.token
         application = web.create(
-            database=self.database, pulse=self.pulse, token=None if token is None else token.get_secret_value()
+            database=self.database,
+            pulse=self.pulse,
+            token=None if token is None else token.get_secret_value(),
+            calls=self.listening.calls,
         )
         return web.serve(application, self.settings.web.host, self.settings.web.port)
 

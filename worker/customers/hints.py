@@ -34,6 +34,25 @@ def add(connection: sa.Connection, host: str, hint: Hint, now: datetime) -> bool
     return True
 
 
+def are_many(connection: sa.Connection, host: str, most: int) -> bool:
+    """Whether at least that many hints wait for their order to be read; looks at no more rows than that."""
+    statement = (
+        sa.select(customer_hints.c.idempotency_key)
+        .where(customer_hints.c.host == host, customer_hints.c.done_at.is_(None))
+        .offset(most - 1)
+        .limit(1)
+    )
+    return connection.execute(statement).first() is not None
+
+
+def is_kept(connection: sa.Connection, host: str, idempotency_key: str) -> bool:
+    """Whether a hint with that key was taken before, done or not."""
+    statement = sa.select(customer_hints.c.order_id).where(
+        customer_hints.c.host == host, customer_hints.c.idempotency_key == idempotency_key
+    )
+    return connection.execute(statement).first() is not None
+
+
 def close(connection: sa.Connection, host: str, order_id: str, *, received_by: datetime, now: datetime) -> None:
     """The order was read: what was received by then is done, and what came later wants another reading."""
     statement = sa.update(customer_hints).where(

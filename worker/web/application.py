@@ -1,7 +1,7 @@
 """The paths of the web part. Endpoints are plain functions: Starlette runs them in its threads."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,8 +21,13 @@ _UNAVAILABLE = 503
 _Endpoint = Callable[[Request], Response]
 
 
-def create(*, database: Database, pulse: Pulse, token: str | None) -> Starlette:
-    """The web application. With a `token`, everything but the health paths asks for it (`Authorization: Bearer …`)."""
+def create(
+    *, database: Database, pulse: Pulse, token: str | None, calls: Callable[[], Mapping[str, int]] = dict
+) -> Starlette:
+    """The web application. With a `token`, everything but the health paths asks for it (`Authorization: Bearer …`).
+
+    `calls`: how many calls of barmate's webhooks this process heard, by what became of them.
+    """
 
     def healthz(_request: Request) -> Response:
         return _judged(*health(pulse))
@@ -32,7 +37,7 @@ def create(*, database: Database, pulse: Pulse, token: str | None) -> Starlette:
 
     def metrics(_request: Request) -> Response:
         try:
-            return Response(exposition(database, pulse), media_type=CONTENT_TYPE)
+            return Response(exposition(database, pulse, calls()), media_type=CONTENT_TYPE)
         except DatabaseUnavailable as error:
             return PlainTextResponse(error.sentence, status_code=_UNAVAILABLE)
 

@@ -20,13 +20,15 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class _Everything(Collector):
     """All families."""
 
-    def __init__(self, database: Database, pulse: Pulse) -> None:
+    def __init__(self, database: Database, pulse: Pulse, calls: Mapping[str, int]) -> None:
         self._database = database
         self._pulse = pulse
+        self._calls = calls
 
     def collect(self) -> Iterable[Metric]:
         """Raises DatabaseUnavailable."""
         yield _gauges("waybill_loop_age_seconds", "Seconds since a loop's last progress.", "loop", self._pulse.ages())
+        yield _heard(self._calls)
         # Whether anything is mirrored decides only what is due soon, which is not told here.
         yield from _of_status(read_status(self._database, mirroring=True))
         with self._database.read() as connection:
@@ -36,10 +38,10 @@ class _Everything(Collector):
             yield _switches(connection)
 
 
-def exposition(database: Database, pulse: Pulse) -> bytes:
+def exposition(database: Database, pulse: Pulse, calls: Mapping[str, int]) -> bytes:
     """The metrics as Prometheus reads them. Raises DatabaseUnavailable."""
     registry = CollectorRegistry()
-    registry.register(_Everything(database, pulse))
+    registry.register(_Everything(database, pulse, calls))
     return generate_latest(registry)
 
 
@@ -71,6 +73,13 @@ def _gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> G
     family = GaugeMetricFamily(name, about, labels=[label])
     for key, value in values.items():
         family.add_metric([key], value)
+    return family
+
+
+def _heard(calls: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily("waybill_barmate_calls", "Calls of barmate's webhooks here.", labels=["outcome"])
+    for outcome, count in calls.items():
+        family.add_metric([outcome], count)
     return family
 
 

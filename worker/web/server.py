@@ -1,12 +1,16 @@
-"""The web server, in a thread of its own."""
+"""A web server, in a thread of its own."""
 
+import asyncio
 import socket
 import threading
+from dataclasses import dataclass
+from typing import Literal
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from worker.errors import NotReady
+from worker.web.impatience import Impatient
 
 # Connections that wait to be accepted: probes and one scraper, and room.
 _BACKLOG = 128
@@ -14,14 +18,31 @@ _BACKLOG = 128
 _GRACE_SECONDS = 3
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is served: its name, the settings that say where, and how its connections behave."""
+
+    name: str
+    settings: str
+    protocol: type[asyncio.Protocol] | Literal["auto"]
+
+
+BOARD = Part(name="web", settings="WAYBILL_WEB__HOST or WAYBILL_WEB__PORT", protocol="auto")
+LISTENER = Part(
+    name="listener",
+    settings="WAYBILL_BARMATE__LISTEN_HOST or WAYBILL_BARMATE__LISTEN_PORT",
+    protocol=Impatient,
+)
+
+
 class Served:
     """A web server that runs; `address` is where it listens."""
 
-    def __init__(self, server: uvicorn.Server, listener: socket.socket) -> None:
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, name: str) -> None:
         self._server = server
         self._listener = listener
         self.host, self.port = listener.getsockname()[:2]
-        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
@@ -40,12 +61,12 @@ class Served:
         self._server.run(sockets=[self._listener])
 
 
-def serve(application: Starlette, host: str, port: int) -> Served:
+def serve(application: ASGIApp, host: str, port: int, part: Part = BOARD) -> Served:
     """Serve the application from a thread; port 0 lets the system choose one.
 
     It accepts connections when this returns. Raises NotReady where the address cannot be listened on.
     """
-    listener = _listen(host, port)
+    listener = _listen(host, port, part.settings)
     config = uvicorn.Config(
         application,
         # The log is set up already, and requests are a probe's business.
@@ -55,15 +76,17 @@ def serve(application: Starlette, host: str, port: int) -> Served:
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
+        http=part.protocol,
+        ws="none",
     )
-    return Served(uvicorn.Server(config), listener)
+    return Served(uvicorn.Server(config), listener, part.name)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, settings: str) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         why = error.strerror if error.strerror is not None else str(error)
-        sentence = f"Cannot listen on {host}, port {port}: {why}; change WAYBILL_WEB__HOST or WAYBILL_WEB__PORT."
+        sentence = f"Cannot listen on {host}, port {port}: {why}; change {settings}."
         raise NotReady(sentence) from error

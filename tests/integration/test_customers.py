@@ -1,6 +1,7 @@
 """Customer orders: the list is walked to known ground, orders are re-read, changes are told, and nothing is lost."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.customer_kit import HOST, PURCHASE_ORDER, Bench, Killed
 from worker.customers import hints
 from worker.customers.hints import Hint
 from worker.customers.linking import LinkBy
+from worker.customers.list_recording import ListRecorder
 from worker.customers.overview import customers_status
 from worker.customers.upkeep import forget_people, knows_people, prune
 from worker.db.tables import customer_orders, set_aside, tasks
@@ -415,17 +417,35 @@ def test_orders_that_come_while_the_list_is_walked_are_all_found(bench: Bench) -
 def test_a_row_that_slips_between_two_pages_is_found(bench: Bench) -> None:
     """A cursor may be a place: when a row above goes away, another slips through, so the walk is repeated."""
     keys = bench.place(14)
-    entries = bench.twin._entries  # noqa: SLF001 - barmate has no call that deletes
-    turns = iter([False, True])
+    _let_one_slip(bench, keys[-1])
 
-    def shift(asked: str) -> None:
-        if asked == "list" and next(turns, False):
-            entries.pop(keys[-1])
+    assert set(bench.statuses()) == set(keys[:-1])
 
-    bench.line.before = shift
+
+def test_without_the_second_way_a_row_that_slips_is_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard bites: boundaries in unknown ground are what the walk is repeated for."""
+    told = ListRecorder.note_page
+    monkeypatch.setattr(ListRecorder, "note_page", lambda self, page: replace(told(self, page), open_end=False))
+    keys = bench.place(14)
+    _let_one_slip(bench, keys[-1])
     bench.settle()
 
-    assert set(keys[:-1]) <= set(bench.statuses())
+    assert set(bench.statuses()) < set(keys[:-1])
+
+
+def test_without_joining_at_the_end_only_a_crash_loses_orders(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard bites: a row that was merely seen is no known ground."""
+    told = ListRecorder._new_row  # noqa: SLF001 - what the guard is made of
+    monkeypatch.setattr(
+        ListRecorder, "_new_row", lambda self, order, turn, now: {**told(self, order, turn, now), "joined": True}
+    )
+    bench.place(14)
+    with pytest.raises(Killed):
+        _die_at(bench, "customers: page recorded", 1)
+    bench.restart()
+    bench.settle()
+
+    assert set(bench.statuses()) < set(bench.true_statuses())
 
 
 def test_a_walk_to_the_end_goes_past_known_ground(bench: Bench) -> None:
@@ -504,6 +524,20 @@ def test_everything_is_caught_up_once_each_was_read(bench: Bench) -> None:
     bench.read()
 
     assert bench.now.feed.caught_up()
+
+
+def _let_one_slip(bench: Bench, gone: str) -> None:
+    """Walk through the list; the order on top goes away between its second page and its third."""
+    entries = bench.twin._entries  # noqa: SLF001 - barmate has no call that deletes
+    lists = iter([False, False, True])
+
+    def shift(asked: str) -> None:
+        if asked == "list" and next(lists, False):
+            entries.pop(gone)
+
+    bench.line.before = shift
+    bench.settle()
+    bench.now.reader.read(gone)
 
 
 def _fault(kind: type[ConnectorError]) -> ConnectorError:

@@ -1,0 +1,213 @@
+"""Barmate in a whole process: the daemon reads it, commands ask about it, and what it refuses is said."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+import settings
+from tests.barmate_kit import TOKEN, Stage, staged
+from tests.cli_kit import Shell
+from tests.local_server import Action, LocalServer, Seen, reply
+from tests.order_kit import ACCOUNT
+from worker import daemon
+from worker.app import App
+from worker.customers.overview import customers_status
+from worker.db.tables import customer_orders, deliveries
+from worker.runtime.progress import LogProgress
+from worker.runtime.waiting import Unreachable
+
+
+def _empty(seen: Seen) -> Action:
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+    return reply(200, [], headers={"Date": date, "X-Total": "0", "X-PageSize": "250"})
+
+
+@pytest.fixture
+def warehouse() -> Iterator[LocalServer]:
+    """A warehouse without deliveries."""
+    server = LocalServer(_empty)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Barmate's twin, with pages of three."""
+    with staged(page_size=3) as made:
+        yield made
+
+
+def _barmate(stage: Stage, **more: str) -> dict[str, str]:
+    return {
+        "BARMATE__BASE_URL": stage.server.url,
+        "BARMATE__TOKEN": TOKEN,
+        "BARMATE__REQUESTS_PER_SECOND": "200",
+        "BARMATE__POLL_SECONDS": "0.3",
+        **more,
+    }
+
+
+def _app(folder: Path, warehouse: LocalServer, barmate: dict[str, str]) -> App:
+    environment = {
+        "STATE_DIR": str(folder / "state"),
+        "WEB__PORT": "0",
+        "LOGISTIC_CLOUD__BASE_URL": f"{warehouse.url}/api",
+        "LOGISTIC_CLOUD__API_KEY": "key-of-the-tests",
+        "LOGISTIC_CLOUD__REQUESTS_PER_SECOND": "100",
+        "LOGISTIC_CLOUD__POLL_SECONDS": "0.2",
+        "LOGISTIC_CLOUD__LAG_SECONDS": "0.5",
+        **barmate,
+    }
+    prefixed = {f"WAYBILL_{name}": text for name, text in environment.items()}
+    return App(settings.load(environ=prefixed, directory=folder), environ={})
+
+
+def test_a_run_until_idle_reads_every_customer_order(tmp_path: Path, warehouse: LocalServer, stage: Stage) -> None:
+    """It ends once the list was walked and each order read by its id."""
+    stage.place(7)
+    options = daemon.RunOptions(threads=1, until_idle=True, patience_seconds=5)
+    with _app(tmp_path, warehouse, _barmate(stage)) as app:
+        status = daemon.run(app, options, LogProgress(app.clock))
+        (found,) = app.status().barmate
+
+    assert status == 0
+    assert (found.orders, found.unread, found.wanted) == (7, 0, 0)
+
+
+def test_a_token_that_is_refused_ends_a_run_until_idle_with_its_sentence(
+    tmp_path: Path, warehouse: LocalServer, stage: Stage
+) -> None:
+    """Waiting would not help."""
+    options = daemon.RunOptions(threads=1, until_idle=True, patience_seconds=5)
+    barmate = _barmate(stage, BARMATE__TOKEN="another")
+    with _app(tmp_path, warehouse, barmate) as app, pytest.raises(Unreachable) as raised:
+        daemon.run(app, options, LogProgress(app.clock))
+
+    assert "BARMATE__TOKEN" in raised.value.sentence
+    assert "another" not in raised.value.sentence
+
+
+def test_people_are_forgotten_at_the_start_once_the_setting_says_so(
+    tmp_path: Path, warehouse: LocalServer, stage: Stage
+) -> None:
+    """What an earlier process kept goes before anything else is done."""
+    stage.place(2)
+    with _app(tmp_path, warehouse, _barmate(stage)) as app:
+        app.prepare()
+        app.customers.poll()
+    with _app(tmp_path, warehouse, _barmate(stage, BARMATE__STORE_PERSONAL_DATA="false")) as app:
+        app.prepare()
+        with app.database.read() as connection:
+            kept = connection.execute(sa.select(customer_orders.c.personal)).scalars().all()
+
+    assert kept == [None, None]
+
+
+def test_deliveries_of_a_customer_order_are_found_by_an_index(
+    tmp_path: Path, warehouse: LocalServer, stage: Stage
+) -> None:
+    """It is made where barmate is used, for the field that links."""
+    with _app(tmp_path, warehouse, _barmate(stage, BARMATE__LINK_BY="number")) as app:
+        app.prepare()
+        app.prepare()
+        with app.database.read() as connection:
+            found = {index["name"] for index in sa.inspect(connection).get_indexes(deliveries.name)}
+
+    assert "ix_deliveries_number" in found
+    assert "ix_deliveries_number_external" not in found
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    warehouse: LocalServer,
+    stage: Stage,
+) -> Shell:
+    """A folder with a database, an account and barmate."""
+    made = Shell(tmp_path, monkeypatch, capsys)
+    made.set(
+        LOGISTIC_CLOUD__BASE_URL=f"{warehouse.url}/api", LOGISTIC_CLOUD__API_KEY="key-of-the-tests", **_barmate(stage)
+    )
+    with made.database():
+        return made
+
+
+def test_a_poll_by_hand_reads_barmate_alone(shell: Shell, stage: Stage) -> None:
+    """By the name of its account; what came of it is said in a sentence."""
+    keys = stage.place(4)
+    host = stage.server.url.split("/")[2]
+    done = shell("enqueue", "poll", "--account", host, "--wait")
+    with shell.database() as database, database.read() as connection:
+        (status,) = customers_status(connection)
+
+    assert done.status == 0, done.err
+    assert f"{host}: customer orders read in 8 requests, 8 with news." in done.out
+    assert (status.orders, status.unread) == (len(keys), 0)
+
+
+def test_a_backfill_leaves_barmate_out(shell: Shell, stage: Stage) -> None:
+    """It knows no spans of time; asked for by name, that is said."""
+    host = stage.server.url.split("/")[2]
+    done = shell("enqueue", "backfill", "--since", "2026-01-01", "--until", "2026-01-02", "--account", host)
+
+    assert done.status == 2
+    assert "there is no account" in done.err
+
+
+def test_a_sweep_reads_the_whole_list(shell: Shell, stage: Stage) -> None:
+    """Past known ground, to the end."""
+    stage.place(7)
+    host = stage.server.url.split("/")[2]
+    shell("enqueue", "poll", "--account", host, "--wait")
+    before = stage.server.truth()["reads"]["list"]
+    done = shell("enqueue", "sweep", "--account", host, "--wait", "--json")
+
+    assert done.status == 0, done.err
+    assert stage.server.truth()["reads"]["list"] - before == 3
+
+
+def test_status_shows_barmate(shell: Shell, stage: Stage) -> None:
+    """How many are open, and since when each was read."""
+    stage.place(2)
+    shell("enqueue", "poll", "--account", stage.server.url.split("/")[2], "--wait")
+    (found,) = shell("status", "--json").objects
+
+    assert found["barmate"][0]["open"] == 2
+    assert "2 open of 2" in shell("status").out
+
+
+def test_the_doctor_tries_the_token(shell: Shell, stage: Stage) -> None:
+    """By reading the account's settings, which changes nothing."""
+    host = stage.server.url.split("/")[2]
+    good = shell("doctor").out
+    shell.set(BARMATE__TOKEN="another")
+    bad = shell("doctor")
+
+    assert f"barmate {host}" in good
+    assert "the token is accepted" in good
+    assert "the token is accepted" not in bad.out
+    assert bad.status == 3 or "401" in bad.out
+
+
+def test_an_explanation_names_the_customer_order(shell: Shell, stage: Stage) -> None:
+    """What each delivery names, how that stands, and when it was read."""
+    (key,) = stage.place()
+    stage.twin.cancel(key)
+    shell("enqueue", "poll", "--account", stage.server.url.split("/")[2], "--wait")
+    with shell.store() as store:
+        store.deliver(1, number_external=key)
+        store.look()
+    (found,) = shell("orders", "explain", "PO-1", "--account", ACCOUNT, "--json").objects
+    told = shell("orders", "explain", "PO-1").out
+
+    assert found["customer_orders"][0]["gate"] == "blocks"
+    assert found["customer_orders"][0]["status"] == "CANCELLED"
+    assert f"customer order {key} of delivery 1 is CANCELLED" in told
+    assert "lagerist" not in orjson.dumps(found).decode().lower()

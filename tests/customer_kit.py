@@ -118,9 +118,7 @@ class Bench:
 
     def __init__(self, file: Path, folder: Path, *, link_by: LinkBy = LinkBy.NUMBER_EXTERNAL, **options: Any) -> None:  # noqa: ANN401
         self.clock = ManualClock()
-        self.database = Database(f"sqlite:///{copy(file, folder / 'waybill.db')}", self.clock)
-        # Nobody pulls the plug of a test.
-        sa.event.listen(self.database.engine, "connect", lambda made, _: made.execute("PRAGMA synchronous=OFF"))
+        self.database = options.get("database") or _scratch(file, folder, self.clock)
         self.twin = twin.Barmate(clock=self.clock, panel=Panel(BarmateSwitches(page_size=PAGE)))
         self.line = Line(self.twin, self.clock)
         self.die_at: str | None = None
@@ -254,6 +252,13 @@ class Bench:
         self.passed.append(name)
         if name == self.die_at:
             raise Killed(name)
+
+
+def _scratch(file: Path, folder: Path, clock: ManualClock) -> Database:
+    made = Database(f"sqlite:///{copy(file, folder / 'waybill.db')}", clock)
+    # Nobody pulls the plug of a test.
+    sa.event.listen(made.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    return made
 
 
 def _exact(value: object) -> object:

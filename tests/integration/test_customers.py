@@ -17,6 +17,7 @@ from worker.customers.linking import LinkBy
 from worker.customers.list_recording import ListRecorder
 from worker.customers.overview import customers_status
 from worker.customers.upkeep import forget_people, knows_people, prune
+from worker.db import Database
 from worker.db.tables import customer_orders, set_aside, tasks
 
 Make = Callable[..., Bench]
@@ -50,6 +51,30 @@ def test_a_first_poll_finds_every_order_and_reads_each_by_its_id(bench: Bench) -
     assert bench.statuses() == bench.true_statuses()
     assert bench.told() == ["customer_order.appeared"] * len(ids)
     assert bench.account().walked_to_end_at is not None
+
+
+def test_both_databases_keep_customer_orders(database: Database, migrated_file: Path, tmp_path: Path) -> None:
+    """Walk, reading by id, changes, hints, a record set aside, and people forgotten."""
+    bench = Bench(migrated_file, tmp_path, database=database)
+    keys = bench.place(7)
+    bench.line.bend = lambda record: {**record, "status": 7} if str(record["id"]) == keys[3] else record
+    bench.poll()
+    bench.read(30.0)
+    bench.twin.cancel(keys[0])
+    with database.write() as connection:
+        for key in (keys[0], "unknown"):
+            hint = Hint(idempotency_key=key, order_id=key, type="cancel-delivery")
+            assert hints.add(connection, HOST, hint, database.now(connection))
+            assert not hints.add(connection, HOST, hint, database.now(connection))
+    bench.read(30.0)
+
+    assert bench.statuses() == {key: status for key, status in bench.true_statuses().items() if key != keys[3]}
+    assert bench.told(keys[0]) == ["customer_order.appeared", "customer_order.changed"]
+    with database.write() as connection:
+        assert hints.waiting(connection, HOST) == 0
+        assert forget_people(connection) == 6
+        assert not knows_people(connection)
+        assert customers_status(connection)[0].orders == 6
 
 
 def test_an_idle_poll_is_one_request(bench: Bench) -> None:

@@ -26,8 +26,9 @@ from worker.reading.normalizer import INBOUND_STATUSES, STATUSES
 from worker.states import CoverageState
 
 LAG = 20.0
-# Some in every run; thousands with WAYBILL_TEST_HISTORIES set.
-EXAMPLES = int(os.environ.get("WAYBILL_TEST_HISTORIES", "150"))
+# Some in every run, thousands in the long one.
+EXAMPLES = 120
+THOUSANDS = int(os.environ.get("WAYBILL_TEST_HISTORIES", "3000"))
 # Seconds that a history may take on a busy machine, with what goes before the first one.
 PATIENCE = 60 + 3 * EXAMPLES
 # Histories are full of chance, so making one smaller makes another one: it would take long and tell nothing.
@@ -244,16 +245,8 @@ def emptied(database: Database) -> None:
                 connection.execute(sa.delete(table))
 
 
-@pytest.mark.timeout(PATIENCE)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    phases=PHASES,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(history=HISTORIES)
-def test_whatever_moves_between_requests_nothing_is_missed(database: Database, history: History) -> None:
-    """Once the source is quiet no row is missing or stale, and at no time a certificate was false."""
+def hold(database: Database, history: History) -> None:
+    """Let a history happen, and hold what was read against what is."""
     emptied(database)
     world = World(database, history)
     false: list[str] = []
@@ -270,13 +263,31 @@ def test_whatever_moves_between_requests_nothing_is_missed(database: Database, h
     assert windows(world.bench, CoverageState.HOLE) == [] or not history.x_total or history.order is PageOrder.SHUFFLED
 
 
+def histories(examples: int) -> settings:
+    """So many histories."""
+    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    return settings(max_examples=examples, deadline=None, phases=PHASES, suppress_health_check=checks)
+
+
 @pytest.mark.timeout(PATIENCE)
-@settings(
-    max_examples=EXAMPLES // 5,
-    deadline=None,
-    phases=PHASES,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@histories(EXAMPLES)
+@given(history=HISTORIES)
+def test_whatever_moves_between_requests_nothing_is_missed(database: Database, history: History) -> None:
+    """Once the source is quiet no row is missing or stale, and at no time a certificate was false."""
+    hold(database, history)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(60 + 3 * THOUSANDS)
+@histories(THOUSANDS)
+@given(history=HISTORIES)
+def test_in_thousands_of_histories_nothing_is_missed(database: Database, history: History) -> None:
+    """The same, for as long as it takes."""
+    hold(database, history)
+
+
+@pytest.mark.timeout(PATIENCE)
+@histories(EXAMPLES // 5)
 @given(history=HISTORIES)
 def test_rows_later_than_the_lag_allows_raise_an_alarm_or_are_found_by_the_sweep(
     database: Database, history: History

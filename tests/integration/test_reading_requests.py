@@ -155,6 +155,36 @@ def test_three_rows_that_change_at_every_request_cost_four_fifths_more_at_most(
     assert requests_for(bench) <= 1.8 * rows / size
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("moving", "most"), [(0, 1.05), (3, 1.8)])
+def test_polls_read_a_hundred_thousand_rows_with_as_few_requests(
+    sqlite_database: Database, moving: int, most: float
+) -> None:
+    """With everything that polls do besides: the server's time, the tail, what moved meanwhile, and the store."""
+    rows, size = 100_000, 250
+    bench = bench_of(sqlite_database, size)
+    chance = random.Random(7)  # noqa: S311
+    for key in range(1, rows + 1):
+        bench.put(key, at=END - timedelta(seconds=round(evenly(chance))))
+
+    def some_move(_turn: int) -> None:
+        for _ in range(moving):
+            bench.put(chance.randint(1, rows), note=str(chance.random()))
+
+    bench.client.before = some_move
+    while bench.poll(seconds=1).pending:
+        pass
+    requests = len(bench.client.requests)
+    bench.client.before = lambda _turn: None
+    bench.clock.advance(300)
+    while bench.poll(3, seconds=60).pending:
+        pass
+
+    assert requests <= most * rows / size
+    assert len(bench.held()) == rows
+    assert bench.differences() == {}
+
+
 def test_at_one_request_a_second_the_limit_sets_the_time(sqlite_database: Database) -> None:
     """Polled, with the tail read in between: within a tenth of the least, and an idle poll is one request."""
     rows, size = 5_000, 25

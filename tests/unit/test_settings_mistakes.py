@@ -86,7 +86,10 @@ def mistakes(directory: Path, environ: dict[str, str]) -> list[str]:
         (
             "BARMATE__RESPOND",
             "true",
-            "is given, but barmate is not used; give WAYBILL_BARMATE__BASE_URL and WAYBILL_BARMATE__TOKEN, or remove it.",
+            (
+                "is given, but barmate is not used; "
+                "give WAYBILL_BARMATE__BASE_URL and WAYBILL_BARMATE__TOKEN, or remove it."
+            ),
         ),
         ("BARMATE__LINK_BY", "po", "must be number, number_external, number_purchase_order or reference."),
         ("BARMATE__WEBHOOK_HEADER", "X Secret", "must be the name of an HTTP header."),

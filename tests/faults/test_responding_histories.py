@@ -172,7 +172,7 @@ def _play(file: Path, story: Story) -> None:
 _LOOSE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=_LOOSE)
+@settings(max_examples=25, deadline=None, suppress_health_check=_LOOSE)
 @given(story=_stories)
 def test_no_history_tells_one_fact_twice(migrated_file: Path, story: Story) -> None:
     """Changes, faults, deaths, other people's hands: each e-mail has its intent, each fact one e-mail."""
@@ -180,7 +180,8 @@ def test_no_history_tells_one_fact_twice(migrated_file: Path, story: Story) -> N
 
 
 @pytest.mark.long
-@settings(max_examples=1500, deadline=None, suppress_health_check=_LOOSE)
+@pytest.mark.timeout(1800)
+@settings(max_examples=600, deadline=None, suppress_health_check=_LOOSE)
 @given(story=_stories)
 def test_no_history_tells_one_fact_twice_however_long_it_is_looked_for(migrated_file: Path, story: Story) -> None:
     """The same, many more of them."""

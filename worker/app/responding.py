@@ -5,6 +5,8 @@ from datetime import timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
+import sqlalchemy as sa
+
 from settings import Settings
 from worker.app.customers import Customers
 from worker.app.following import Following
@@ -13,6 +15,7 @@ from worker.checkpoints import Checkpoint
 from worker.customers.linking import LinkBy
 from worker.db import Database
 from worker.reading.recorder import Tally
+from worker.responding import reply_rows
 from worker.responding.owed import Owed
 from worker.responding.service import Responding
 from worker.responding.subjects import Subjects, subjects_of
@@ -87,6 +90,11 @@ class Answering:
     def prepare(self) -> None:
         """Made before there are threads that could each make their own."""
         _ = self._service
+
+    def take_over(self, connection: sa.Connection) -> None:
+        """Look up at once what a process left that was killed; only where there is no other."""
+        if self.terms is not None:
+            reply_rows.take_over(connection, self.terms.settle, self._database.now(connection))
 
     def advance(self, claim: Claim) -> Outcome:
         """Say what is to be said about the customer order that the task names."""

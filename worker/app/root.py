@@ -264,6 +264,7 @@ class App:
             SetBack(self.database).at_start()
             with self.database.write() as connection:
                 outbox.take_over(connection)
+                self.answering.take_over(connection)
 
     def engine(self, part: Part) -> Engine:
         """Relay and workers of this process."""

@@ -6,7 +6,7 @@ at one response the slower one changes nothing.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -192,6 +192,17 @@ def change(connection: sa.Connection, before: Reply, after: Reply, now: datetime
     if changed.rowcount != 1:
         raise LostClaim(kinds.RESPOND, before.order_id)
     return replace(after, changed_at=now)
+
+
+def take_over(connection: sa.Connection, settle: timedelta, now: datetime) -> int:
+    """Nobody but this process can be sending: what another one left is looked up now; how many.
+
+    What it sent may still take effect, so the settle time begins anew.
+    """
+    left = sa.update(customer_responses).where(customer_responses.c.state == ResponseState.SENDING)
+    values = {"state": ResponseState.UNKNOWN, "reason": "the process ended while it was on its way"}
+    times = {"deadline": now, "settled_at": now + settle, "changed_at": now}
+    return connection.execute(left.values({**values, **times})).rowcount
 
 
 def _moving(reply: Reply) -> dict[str, object]:

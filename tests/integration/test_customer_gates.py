@@ -9,18 +9,23 @@ import sqlalchemy as sa
 
 from connectors.errors import ServerFault
 from tests.clocks import NOON
-from tests.customer_kit import ACCOUNT, CUSTOMER, PURCHASE_ORDER, Bench
+from tests.customer_kit import ACCOUNT, CUSTOMER, HOST, PURCHASE_ORDER, Bench
 from worker.checkpoints import nothing
+from worker.customers import hints
 from worker.customers.linking import LinkBy
 from worker.db.tables import deliveries, events, orders
+from worker.dead_letters import DeadLetters
 from worker.events import OrderKey
+from worker.letters import ALL, Which
 from worker.orders import terms
 from worker.orders.completion import Completion
 from worker.orders.link_row import LinkRow
 from worker.orders.links import Links
+from worker.reading.observations import Observations
 from worker.runtime.closing import nothing_to_close
 from worker.standing import OrderReading
 from worker.states import OrderState
+from worker.tasks import Tasks
 
 KEY = OrderKey(ACCOUNT, CUSTOMER, PURCHASE_ORDER)
 
@@ -238,6 +243,31 @@ def test_a_number_of_two_accounts_is_ambiguous_as_a_reference(referring: Bench) 
 
     assert state is OrderState.BLOCKED
     assert reason.startswith("the number LS1 of delivery 1 is also that of delivery 9 of other.example")
+
+
+def test_a_record_set_aside_blocks_until_it_parses_or_is_dropped(bench: Bench) -> None:
+    """Trying it again reads the order anew; dropping it leaves what was read before, and has the order looked at."""
+    (key,) = bench.place()
+    bench.deliver(1, number_external=key)
+    desk = Desk(bench)
+    bench.settle()
+    bench.line.bend = lambda record: {**record, "status": 7}
+    bench.now.reader.read(key)
+    letters = DeadLetters(tasks=Tasks(rules={}, identity=lambda: "unused"), observations=Observations(bench.log))
+    blocked = desk.look()
+    with bench.database.write() as connection:
+        tried = letters.retry(connection, ALL, bench.clock.now())
+        assert hints.waiting(connection, HOST) == 1
+    bench.read()
+    with bench.database.write() as connection:
+        assert letters.drop(connection, Which(subject=f"{HOST}/{key}"), bench.clock.now()) == 1
+        assert connection.execute(sa.select(orders.c.look_at)).scalar_one() == bench.clock.now()
+    bench.line.bend = lambda record: record
+
+    assert blocked[0] is OrderState.BLOCKED
+    assert blocked[1].startswith(f"the record of customer order {key}, which delivery 1 names, was set aside: ")
+    assert (tried.records, tried.still_set_aside) == (0, 1)
+    assert desk.look()[0] is OrderState.COMPLETE
 
 
 def test_orders_are_looked_at_again_when_the_terms_change(bench: Bench) -> None:

@@ -71,7 +71,7 @@ def _not_held(named: Named, held: Held) -> tuple[GateKind, str]:
             return GateKind.BLOCKS, f"no customer order refers to {named.value}, delivery {named.delivery_id}"
         return GateKind.PENDING, f"customer orders are still being read; none refers to {named.value} yet"
     if held.missing:
-        return GateKind.BLOCKS, f"barmate knows no {_order_of(named)}"
+        return GateKind.BLOCKS, f"barmate knows no {_order_of(named).rstrip(',')}"
     return GateKind.UNREAD, f"{_order_of(named)} was not read yet"
 
 
@@ -103,6 +103,7 @@ def _deciding(unknown: Sequence[str]) -> list[str]:
 
 
 def _order_of(named: Named) -> str:
+    """What is named, up to the verb."""
     if named.by_reference:
         return f"the customer order that refers to {named.value}, delivery {named.delivery_id},"
-    return f"customer order {named.value}, which delivery {named.delivery_id} names"
+    return f"customer order {named.value}, which delivery {named.delivery_id} names,"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from connectors.logistic_cloud import DeliveryQuery
 from worker.reading import accounts, certificates, coverage, poller, window_job, window_pages, windows
-from worker.reading.account_source import ReadPage
+from worker.reading.account_source import ReadPage, asked_by
 from worker.reading.accounts import Account
 from worker.reading.certificates import Judgement, PageShape, judge_parts
 from worker.reading.coverage import Proof
@@ -83,7 +83,7 @@ def ended(patch: Patch) -> None:
     def until_counted(self: Any, shape: PageShape) -> Judgement | None:  # noqa: ANN401 - private
         judged = add(self, shape)
         if judged is None and sum(page.rows for page in self.shapes) >= self.total:
-            return window_pages.judge_pass(self.total, self.shapes, window_pages.asked_by(self.query))
+            return certificates.judge_pass(self.total, self.shapes, asked_by(self.query))
         return judged
 
     patch.setattr(window_pages._Pass, "add", until_counted)  # noqa: SLF001

@@ -117,7 +117,12 @@ def a_row_in_the_place_of_another(stage: Stage) -> None:
 def a_cache_in_between(stage: Stage) -> None:
     """A cache answers the tail with what it heard before a row came; a new process then knows a newer time."""
     kept: list[DeliveryPage] = []
-    stage.bench.client.bend = lambda page: kept.append(page) or page  # type: ignore[func-returns-value]
+
+    def keeping(page: DeliveryPage) -> DeliveryPage:
+        kept.append(page)
+        return page
+
+    stage.bench.client.bend = keeping
     stage.poll()
     stage.bench.clock.advance(5)
     stage.rows(1, ago=timedelta(0))

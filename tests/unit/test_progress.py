@@ -34,6 +34,7 @@ def _status(*, events: int = 0, waiting: int = 0, account: AccountStatus = ACCOU
         firings=dict.fromkeys((state.value for state in FiringState), 0),
         accounts=(account,),
         barmate=(),
+        responses={},
         set_aside=0,
         events=events,
         webhook="on",

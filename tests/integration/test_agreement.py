@@ -165,7 +165,7 @@ def test_fractions_are_compared_exactly(desk: Desk) -> None:
 
 
 def test_what_ended_on_one_side_only_is_told(desk: Desk) -> None:
-    """Completed or under way here and ended there, cancelled here and accepted there, accepted there and unknown here."""
+    """Completed or under way here and ended there, cancelled here and accepted there, unknown here."""
     completed, under_way, cancelled, unknown = (desk.ask() for _ in range(4))
     desk.ship(completed, 1, status="completed")
     desk.ship(under_way, 2)

@@ -249,7 +249,7 @@ def a_date_ahead_while_rows_come(stage: Stage) -> None:
 
 def a_date_that_steps_back_in_the_middle(stage: Stage) -> None:
     """A long reading began by a Date an hour ahead; it must not certify the hour when the Date was put right."""
-    stage.rows(150, apart=10, first=10)
+    stage.rows(75, apart=20, first=10)
     # Without a count the reading goes in halves, one of which ends within the hour.
     stage.bench.warehouse.panel.change({"date_skew_seconds": 3600.0, "x_total": False})
     stage.bench.client.before = lambda _turn: stage.bench.clock.advance(1)

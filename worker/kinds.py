@@ -78,8 +78,8 @@ class Lane:
 FIRING_LANE = Lane(name="firing", kinds=frozenset({FIRING}), per_message=1, priority=0)
 # A few an order's facts: each may ask the source, and a message is one thread's work.
 ORDERS_LANE = Lane(name="orders", kinds=frozenset({COMPLETION}), per_message=4, priority=10)
-# A barmate that is slow keeps nothing else waiting.
-RESPONSES_LANE = Lane(name="responses", kinds=frozenset({RESPOND}), per_message=1, priority=15)
+# A barmate that is slow keeps nothing else waiting. Most tasks find nothing to be said, so several share a message.
+RESPONSES_LANE = Lane(name="responses", kinds=frozenset({RESPOND}), per_message=10, priority=15)
 JOBS_LANE = Lane(name="jobs", kinds=JOBS - LONG_JOBS, per_message=1, priority=20)
 # Hours at a request a second; a poll asked for by hand does not wait for them.
 LONG_JOBS_LANE = Lane(name="long_jobs", kinds=LONG_JOBS, per_message=1, priority=25)

@@ -55,6 +55,24 @@ def environ(given: dict[str, str]) -> dict[str, str]:
             ),
         ),
         (
+            {**USED, "RESPOND": "true"},
+            (
+                "WAYBILL_BARMATE__TIME_ZONE is missing; WAYBILL_BARMATE__RESPOND tells customers on which day "
+                "goods come."
+            ),
+        ),
+        (
+            {**USED, "RESPOND_REJECT": "true", "LINK_BY": "reference"},
+            (
+                "WAYBILL_BARMATE__RESPOND_REJECT is on, but by WAYBILL_BARMATE__LINK_BY = reference somebody else "
+                "answers barmate; switch one of them off."
+            ),
+        ),
+        (
+            {**USED, "TIME_ZONE": "Europe/Nowhere"},
+            "WAYBILL_BARMATE__TIME_ZONE must be the name of a time zone such as Europe/Zurich.",
+        ),
+        (
             {**USED, **HEARD},
             (
                 "WAYBILL_BARMATE__LISTEN_PORT opens a listener that anybody could call; give "

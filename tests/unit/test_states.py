@@ -1,5 +1,8 @@
 """States and the vocabulary of events."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.clocks import NOON
@@ -7,7 +10,17 @@ from worker.checkpoints import KILL_AT, KillAt, from_environment, nothing
 from worker.clock import SystemClock
 from worker.errors import DatabaseUnavailable
 from worker.events import OrderKey, firing_subject, next_sequence
-from worker.states import ENDED, FIRING_CHANGES, UNRESOLVED, UNSENT, FiringState
+from worker.states import (
+    ENDED,
+    FIRING_CHANGES,
+    RESPONSE_CHANGES,
+    RESPONSE_IN_DOUBT,
+    RESPONSE_OPEN,
+    UNRESOLVED,
+    UNSENT,
+    FiringState,
+    ResponseState,
+)
 
 
 def test_nothing_leads_out_of_an_ended_firing() -> None:
@@ -27,6 +40,28 @@ def test_every_state_of_a_firing_can_end() -> None:
 def test_what_was_sent_and_what_was_not_are_apart() -> None:
     """No state is both unsent and unresolved."""
     assert not UNRESOLVED & UNSENT
+
+
+def test_a_response_that_barmate_has_stays_so_and_every_other_can_end() -> None:
+    """Sent is for ever; nothing is on its way or in doubt for want of an arrow."""
+    ended = set(ResponseState) - RESPONSE_OPEN
+    reach = set(ended)
+    while grown := {before for before, after in RESPONSE_CHANGES if after in reach} - reach:
+        reach |= grown
+
+    assert not [change for change in RESPONSE_CHANGES if change[0] is ResponseState.SENT]
+    assert reach == set(ResponseState)
+    assert all((state, ResponseState.SENT) in RESPONSE_CHANGES for state in RESPONSE_IN_DOUBT)
+
+
+def test_the_page_of_states_lists_every_change_of_a_response_and_no_other() -> None:
+    """`docs/states.md` is what an operator reads when something is wrong."""
+    page = (Path(__file__).parents[2] / "docs" / "states.md").read_text(encoding="utf-8")
+    table = page.split("## Responses to customer orders")[1]
+    rows = re.findall(r"^\| (\w+) \| (\w+) \|", table, re.MULTILINE)
+
+    listed = {(before, after) for before, after in rows if before != "from"}
+    assert listed == {(before.value, after.value) for before, after in RESPONSE_CHANGES}
 
 
 def test_an_order_key_survives_its_text_whatever_the_number_holds() -> None:

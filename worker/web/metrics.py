@@ -49,6 +49,7 @@ def _of_status(status: Status) -> Iterator[Metric]:
     yield _gauges("waybill_tasks", "Tasks that are kept, by state.", "state", status.tasks)
     yield _gauges("waybill_orders", "Orders by state.", "state", status.orders)
     yield _gauges("waybill_firings", "Firings by state.", "state", status.firings)
+    yield _gauges("waybill_responses", "Responses to customer orders by state.", "state", status.responses)
     lags = {one.account: one.lag_seconds for one in status.accounts if one.lag_seconds is not None}
     yield _gauges("waybill_lag_seconds", "Seconds up to which everything before is certified.", "account", lags)
     holes = {one.account: one.holes for one in status.accounts}

@@ -62,10 +62,12 @@ class EventLog:
         return appended
 
     def _duties(self, drafts: Sequence[EventDraft], appended: Sequence[Event]) -> list[NewTask]:
+        # Members of an enumeration are slow keys, and a page holds one or two types.
+        subscribers = {str(kind): self._subscriptions.get(kind, ()) for kind in {draft.type for draft in drafts}}
         return [
-            NewTask(kind=subscription.kind, subject=subject, event_id=event.id)
+            NewTask(subscription.kind, subject, event.id)
             for draft, event in zip(drafts, appended, strict=True)
-            for subscription in self._subscriptions.get(draft.type, ())
+            for subscription in subscribers[event.type]
             for subject in subscription.subjects(draft)
         ]
 
@@ -108,29 +110,21 @@ def _free_id(draft: EventDraft, taken: set[str], connection: sa.Connection) -> s
 
 
 def _event(draft: EventDraft, sequence: int, identity: str) -> Event:
-    return Event(
-        id=identity,
-        source=draft.source,
-        subject=draft.subject,
-        type=draft.type.value,
-        sequence=sequence,
-        time=draft.time,
-        data=draft.data,
-    )
+    return Event(identity, draft.source, draft.subject, str(draft.type), sequence, draft.time, draft.data)
 
 
 def _rows(appended: Sequence[Event], now: datetime) -> list[tuple[Value, ...]]:
     recorded_at = micros(now)
     return [
         (
-            event.id,
-            event.source,
-            event.subject,
-            event.type,
-            event.sequence,
-            micros(event.time),
+            identity,
+            source,
+            subject,
+            kind,
+            sequence,
+            micros(time),
             recorded_at,
-            json_text(event.data if type(event.data) is dict else dict(event.data)),
+            json_text(data if type(data) is dict else dict(data)),
         )
-        for event in appended
+        for identity, source, subject, kind, sequence, time, data in appended
     ]

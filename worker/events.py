@@ -146,7 +146,7 @@ def event_id(draft: EventDraft, occurrence: int) -> str:
     Where the fact has a time of its own, the id begins with it, so that an index over millions of ids grows near its
     end instead of everywhere.
     """
-    text = f"{draft.source}\x1f{draft.subject}\x1f{draft.type}\x1f{draft.fingerprint}\x1f{occurrence}"
+    text = "\x1f".join((draft.source, draft.subject, draft.type, draft.fingerprint, str(occurrence)))
     digest = hashlib.sha256(text.encode()).hexdigest()
     if draft.origin is None:
         return f"evt_{digest[:40]}"

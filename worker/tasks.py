@@ -97,22 +97,23 @@ class Tasks:
         if not new:
             return []
         moment, call = micros(now), self._identity()[:_CALL_DIGITS]
-        ids = [f"{moment:014x}{call}{index:04x}" for index in range(len(new))]
+        prefix, waiting = f"{moment:014x}{call}", TaskState.WAITING.value
+        ids = [f"{prefix}{index:04x}" for index in range(len(new))]
         _INSERT(
             connection,
             [
                 (
                     identity,
-                    task.kind,
-                    task.subject,
-                    task.event_id,
-                    json_text(dict(task.payload)) if task.payload else "{}",
-                    TaskState.WAITING.value,
+                    kind,
+                    subject,
+                    event_id,
+                    json_text(dict(payload)) if payload else "{}",
+                    waiting,
                     moment,
                     0,
                     moment,
                 )
-                for identity, task in zip(ids, new, strict=True)
+                for identity, (kind, subject, event_id, payload) in zip(ids, new, strict=True)
             ],
         )
         return ids

@@ -30,24 +30,25 @@ class Change(NamedTuple):
 
 def change_draft(change: Change, account: str) -> EventDraft:
     """The fact that a delivery appeared, changed or returned, with what explains it later."""
-    record, held = change.record, change.held
+    kind, record, turn, held, went_back, mended, _freed, proof = change
+    data = {
+        "delivery": delivery_document(account, record),
+        "previous": None if held is None else _previous(held),
+        "raw_hash": record.content_hash,
+        "turn": turn,
+        "stamp_went_back": went_back,
+        "parses_again": mended,
+        "proof": proof,
+    }
     return EventDraft(
-        source=account_source(account),
-        subject=delivery_subject(record.id),
-        type=change.kind,
-        time=record.updated_at,
-        fingerprint=_fingerprint(change),
-        data={
-            "delivery": delivery_document(account, record),
-            "previous": None if held is None else _previous(held),
-            "raw_hash": record.content_hash,
-            "turn": change.turn,
-            "stamp_went_back": change.went_back,
-            "parses_again": change.mended,
-            "proof": change.proof,
-        },
-        orders=_orders(account, change),
-        origin=record.updated_at,
+        account_source(account),
+        delivery_subject(record.id),
+        kind,
+        record.updated_at,
+        record.content_hash if held is None else _fingerprint(change),
+        data,
+        _orders(account, change),
+        record.updated_at,
     )
 
 

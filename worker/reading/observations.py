@@ -241,7 +241,7 @@ def _recorded(verdicts: Mapping[int, Change | _Nothing], *, set_aside_count: int
     return Recorded(
         appeared=tuple(_news(changes, EventType.DELIVERY_APPEARED)),
         changed=tuple(_news(changes, EventType.DELIVERY_CHANGED)),
-        returned=tuple(change.record.id for change in changes if change.kind is EventType.DELIVERY_RETURNED),
+        returned=tuple([change.record.id for change in changes if change.kind is EventType.DELIVERY_RETURNED]),
         unchanged=sum(verdict is _Nothing.UNCHANGED for verdict in verdicts.values()),
         set_aside=set_aside_count,
         suspicious=tuple(key for key, verdict in verdicts.items() if verdict is _Nothing.SUSPICIOUS),
@@ -253,4 +253,4 @@ def _news(changes: Iterable[Change], kind: EventType) -> Iterator[News]:
         if change.kind is kind:
             # A record that parses at last was seen when it came, however old it is.
             newer = change.held is None or change.record.updated_at > change.held.updated_at
-            yield News(change.record.id, change.record.updated_at, fresh=newer and not change.mended)
+            yield News(change.record.id, change.record.updated_at, newer and not change.mended)

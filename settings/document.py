@@ -44,7 +44,7 @@ A setting is taken from the first of these places that gives it:
   sentence and does not start. Variables that start with `WAYBILL_TEST_` belong to the test suite and are ignored.
 * Proxies and certificate authorities: the usual variables (`HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`).
 * The modes `approve` and `automatic` need `CREDITS__MARKER_KEY`, `CREDITS__SINCE` and the registry's access token
-  and client secret. With the production registry this version accepts `plan` only.
+  and client secret.
 * barmate is used where `BARMATE__BASE_URL` and `BARMATE__TOKEN` are given; its other settings mean nothing without
   them and are then a mistake. Its webhooks are heard where `BARMATE__LISTEN_PORT` is given, and need a header with a
   secret, or a user name with a password.

@@ -6,7 +6,6 @@ import ipaddress
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from settings.barmate_rules import broken_barmate_rules
 from settings.catalogue import ACCOUNT_GROUP, ACCOUNTS, environment_name
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from settings.layers import Key
     from settings.tree import Settings
 
-# Where credit deliveries are real (Isometric API reference, environments).
-PRODUCTION_HOST = "api.isometric.com"
 CONFIG_FILE = "waybill.toml"
 
 
@@ -88,10 +85,6 @@ def _sending(settings: Settings, names: Names) -> Iterator[str]:
     if not settings.credits.may_send:
         return
     mode = f"the mode {settings.credits.mode}"
-    host = urlsplit(settings.isometric.base_url).hostname
-    if host is not None and host.rstrip(".") == PRODUCTION_HOST:
-        name = names.of("credits", "mode")
-        yield f"{name} must be plan with the production registry in this version; set it to plan, or use the sandbox."
     if settings.credits.marker_key is None:
         remedy = "make one with `openssl rand -hex 32` and keep it for ever"
         yield f"{names.of('credits', 'marker_key')} is missing, and {mode} needs it; {remedy}."

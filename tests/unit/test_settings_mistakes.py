@@ -209,17 +209,17 @@ def test_a_sending_mode_says_what_it_lacks(tmp_path: Path, left_out: list[str], 
     assert mistakes(tmp_path, environ) == [sentence]
 
 
-@pytest.mark.parametrize("host", ["api.isometric.com", "API.isometric.com.", "api.isometric.com:443"])
-def test_the_production_registry_gets_plan_only(tmp_path: Path, host: str) -> None:
-    """However its host is spelled, production refuses the modes that send."""
-    environ = {**SENDING, "WAYBILL_ISOMETRIC__BASE_URL": f"https://{host}/registry/v0"}
+@pytest.mark.parametrize("host", ["api.isometric.com", "api.sandbox.isometric.com"])
+@pytest.mark.parametrize("mode", ["approve", "automatic"])
+def test_both_registries_take_the_modes_that_send(tmp_path: Path, host: str, mode: str) -> None:
+    """With everything they need, they are accepted in the sandbox and in production."""
+    environ = {
+        **SENDING,
+        "WAYBILL_ISOMETRIC__BASE_URL": f"https://{host}/registry/v0",
+        "WAYBILL_CREDITS__MODE": mode,
+    }
 
-    assert mistakes(tmp_path, environ) == [
-        (
-            "WAYBILL_CREDITS__MODE must be plan with the production registry in this version; "
-            "set it to plan, or use the sandbox."
-        )
-    ]
+    assert load(environ=environ, directory=tmp_path).credits.mode == mode
 
 
 def test_redis_with_sqlite_is_refused(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ _deeds = st.one_of(
     st.tuples(st.just("status"), st.sampled_from(("approved", "processing", "completed", "draft"))),
     st.tuples(st.just("cancelled"), st.just("")),
     st.tuples(st.just("replaced"), st.just("")),
+    st.tuples(st.just("another"), st.just("")),
+    st.tuples(st.just("visible"), st.booleans()),
     st.tuples(st.just("customer"), st.sampled_from(("cancel", "receive"))),
     st.tuples(st.just("by hand"), st.sampled_from(("ACCEPT", "UPDATE"))),
     st.tuples(st.just("look"), st.sampled_from((1, 3))),
@@ -106,6 +108,8 @@ class Play:
             "status": lambda status: at.alter(self._deliveries, status=status),
             "cancelled": lambda _: at.alter(self._deliveries, status="cancelled"),
             "replaced": lambda _: self._replace(),
+            "another": lambda _: self._another(),
+            "visible": lambda visible: at.alter(self._deliveries, visible=visible),
             "customer": self._customer,
             "by hand": self._respond,
             "look": self.look,
@@ -116,6 +120,9 @@ class Play:
 
     def _replace(self) -> None:
         self.desk.alter(self._deliveries, status="cancelled")
+        self._another()
+
+    def _another(self) -> None:
         self._deliveries += 1
         self.desk.ship(self.key, self._deliveries)
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from connectors.barmate_records import ResponseType
 from tests.cli_kit import Shell
 from tests.clocks import NOON
+from tests.order_kit import NUMBER
 from worker import kinds
 from worker.db.tables import customer_orders, customer_responses, deliveries, tasks
 from worker.responding import reply_rows
@@ -163,3 +164,14 @@ def test_without_barmate_the_remedy_is_named(shell: Shell, command: str) -> None
 
     assert done.status == 2
     assert "WAYBILL_BARMATE__TOKEN" in done.err
+
+
+def test_an_explanation_tells_what_the_customer_was_told(shell: Shell) -> None:
+    """Beside the customer order that it was said to."""
+    _doubt(shell)
+    with shell.store() as store:
+        store.deliver(7, number_external="77")
+        store.look()
+    told = shell("orders", "explain", NUMBER).out
+
+    assert "our ACCEPT reference LS1: needs_person, no answer" in told

@@ -103,6 +103,13 @@ def _customer_order(named: Document) -> Iterator[str]:
     if named["delivered_seen_at"] is not None:
         yield f"{_STEP}its receipt was first seen by us {_t(named['delivered_seen_at'])}"
     yield from (f"{_STEP}{_change(event)}" for event in named["events"])
+    yield from (f"{_STEP}{_response(reply)}" for reply in named["responses"])
+
+
+def _response(reply: Document) -> str:
+    told = "".join(f" {name} {_t(reply[name])}" for name in ("reference", "day") if reply[name] is not None)
+    since = reply["wanted_at"] if reply["sent_at"] is None else reply["sent_at"]
+    return f"{_t(since)} our {_t(reply['type'])}{told}: {_t(reply['state'])}, {_t(reply['reason'])}"
 
 
 def _record(record: Document) -> Iterator[str]:

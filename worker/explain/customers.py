@@ -9,6 +9,7 @@ from worker.customers.customer_rows import CustomerOrderRow, load
 from worker.events import OrderKey, barmate_source, customer_order_subject
 from worker.explain.readings import events_of
 from worker.explain.rows import Document
+from worker.responding import reply_rows
 from worker.standing import Gate
 
 _ORDER = (
@@ -48,7 +49,12 @@ def _named(connection: sa.Connection, host: str, gate: Gate) -> Document:
         "reason": gate.reason,
         **(dict.fromkeys(_ORDER) if found is None else {name: getattr(found, name) for name in _ORDER}),
         "events": [] if found is None else _events(connection, host, found),
+        "responses": [] if found is None else _responses(connection, host, found.id),
     }
+
+
+def _responses(connection: sa.Connection, host: str, order_id: str) -> list[Document]:
+    return [reply.document() for reply in reply_rows.of_orders(connection, host, [order_id])[order_id]]
 
 
 def _events(connection: sa.Connection, host: str, found: CustomerOrderRow) -> list[Document]:

@@ -73,9 +73,11 @@ class Desk:
     def begin(self, job: Job) -> None:
         """Nothing is noted."""
 
-    def keep(self, job: Job, window: Window, page: ReadPage, kind: str, proved: Proved | None = None) -> None:
+    def keep(
+        self, job: Job, window: Window, page: ReadPage, kind: str, proved: Proved | None = None, *, more: bool = False
+    ) -> None:
         """Count a page."""
-        del page, kind
+        del page, kind, more
         job.tally.requests += 1
         if proved is not None:
             self.proved.append(window)

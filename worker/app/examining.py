@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from settings import Settings
-from worker.app.root import App, identity
+from worker.app.opening import identity
+from worker.app.root import App
 from worker.doctor.accounts import AccountCase, examine_accounts
 from worker.doctor.barmate import examine_barmate
 from worker.doctor.expiry import token_expiry

@@ -13,7 +13,7 @@ from connectors.webhook import Delivered, Gone, Outcome, RetryLater
 from connectors.webhook_signature import Signers
 from worker import switches
 from worker.app import App
-from worker.app.root import identity
+from worker.app.opening import identity
 from worker.cli.options import AsJson, Config, parse_instant
 from worker.cli.output import say, show_object
 from worker.cli.saved_request import parse_request

@@ -11,6 +11,8 @@ COMPILE := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 # Two test processes: each brings its own PostgreSQL and Redis.
 WORKERS ?= 2
+# What `make benchmark` is to measure, e.g. make benchmark BENCHMARK="--rows 20000 --tables first".
+BENCHMARK ?=
 PYTEST := $(BIN)/pytest
 PACKAGES := worker connectors settings
 
@@ -19,7 +21,7 @@ PACKAGES := worker connectors settings
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-long setup lint types imports unit format lock clean
+.PHONY: help run test test-long setup lint types imports unit format lock clean benchmark
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -47,6 +49,9 @@ unit: setup
 test-long: setup  ## Run the tests that take minutes
 	$(PYTEST) -m long --numprocesses $(WORKERS) --dist loadgroup --timeout 1800
 
+benchmark: setup $(VENV)/benchmark.stamp  ## Measure a first reading beside what a user would take instead (half an hour)
+	$(BIN)/python -m benchmarks.reading $(BENCHMARK)
+
 format: setup  ## Rewrite the code in the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -57,6 +62,7 @@ lock: setup  ## Pin the newest allowed version of every requirement
 	$(COMPILE) --upgrade --extra dev pyproject.toml --output-file requirements/dev.lock
 	$(COMPILE) --upgrade --constraint requirements/dev.lock pyproject.toml --output-file requirements/runtime.lock
 	$(COMPILE) --upgrade --constraint requirements/dev.lock requirements/build.in --output-file requirements/build.lock
+	$(COMPILE) --upgrade requirements/benchmark.in --output-file requirements/benchmark.lock
 
 clean:  ## Remove what the gates leave behind (never your settings or .waybill)
 	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -81,3 +87,10 @@ $(VENV)/dev.stamp: pyproject.toml requirements/dev.lock | $(VENV)/bin/python
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/benchmark.stamp: requirements/benchmark.lock | $(VENV)/bin/python
+	@echo "Setting up $(VENV)/benchmark with what waybill is measured beside (once, some minutes) …"
+	@"$(PYTHON)" -m venv $(VENV)/benchmark
+	@$(VENV)/benchmark/bin/python -m pip --disable-pip-version-check --no-input --quiet install \
+		--require-hashes -r requirements/benchmark.lock
+	@touch $@

@@ -45,6 +45,8 @@ class Post:
     script: list[str] = field(default_factory=list)
     late: list[tuple[float, str, bytes]] = field(default_factory=list)
     posts: list[tuple[str, bytes]] = field(default_factory=list)
+    # How much later than its request a late commit happens.
+    late_seconds: float = 5.0
     # What happens while the next response waits for its turn.
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
@@ -78,7 +80,7 @@ class Post:
         if fault == PostFault.THROTTLE_BEFORE_COMMIT:
             return Unknown(sentence="too many requests", status=429)
         if fault == PostFault.COMMIT_LATE:
-            self.late.append((self.line.clock.monotonic() + 5, order_id, body))
+            self.late.append((self.line.clock.monotonic() + self.late_seconds, order_id, body))
             return Unknown(sentence="no answer")
         outcome = self._commit(order_id, body)
         if fault in {PostFault.COMMIT_THEN_DROP, PostFault.COMMIT_THEN_500, PostFault.COMMIT_THEN_HANG}:

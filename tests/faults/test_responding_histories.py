@@ -268,6 +268,38 @@ def test_without_the_settle_time_a_customer_hears_twice(at: Desk, guarded: bool,
     assert at.emails(key) == emails
 
 
+@pytest.mark.parametrize(("guarded", "emails"), [(True, 1), (False, 2)])
+def test_sent_again_by_itself_a_customer_hears_twice(at: Desk, guarded: bool, emails: int) -> None:  # noqa: FBT001
+    """What got lost takes effect hours later: why RESEND_AFTER_ABSENCE is off."""
+    key = at.ask()
+    at.ship(key)
+    at.post.script = [PostFault.COMMIT_LATE]
+    at.post.late_seconds = 7200.0
+    at.with_terms(resend_after_absence=not guarded)
+    at.go(key)
+    at.clock.advance(7200)
+    at.post.land()
+    at.settle()
+    at.go(key)
+
+    assert at.emails(key) == emails
+    assert at.states(key) == ["sent"]
+
+
+@pytest.mark.parametrize(("guarded", "emails"), [(True, 0), (False, 1)])
+def test_without_the_last_word_a_customer_hears_what_is_not_so(at: Desk, guarded: bool, emails: int) -> None:  # noqa: FBT001
+    """The delivery was cancelled while its acceptance waited for a turn."""
+    key = at.ask()
+    at.ship(key)
+    at.post.meanwhile = [lambda: at.alter(status="cancelled")]
+    service = at.service
+    if not guarded:
+        service._moves.leave = lambda frozen: frozen  # type: ignore[method-assign]  # noqa: SLF001 - taken out
+    service.advance(key)
+
+    assert at.emails(key) == emails
+
+
 def test_the_same_words_from_before_prove_nothing(at: Desk) -> None:
     """A response that got lost is not believed to be there because an older one says the same."""
     key = at.ask()

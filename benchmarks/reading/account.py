@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from connectors.simulated.clock import SystemClock
+from connectors.simulated.clock import SystemClock, stamp
 from connectors.simulated.http_server import Reply, Request
 from connectors.simulated.story_deliveries import CANCELLED, COMPLETED, STUCK, DeliveryMaker
 from connectors.simulated.switches import PageOrder, Panel, WarehouseSwitches
@@ -76,12 +76,14 @@ def fill(warehouse: Warehouse, rows: int, chance: random.Random) -> None:
     """Put deliveries into the warehouse: ids by their creation, stamps by their last change, some days later."""
     now = datetime.now(UTC)
     step = (REACH - LONGEST_LIFE - NEWEST) / rows
-    ages = [REACH - index * step - LONGEST_LIFE * chance.random() for index in range(rows)]
+    born = [REACH - index * step for index in range(rows)]
+    lasted = [LONGEST_LIFE * chance.random() for _ in range(rows)]
     made = list(deliveries(rows, chance))
     # By stamp, so that the twin's index grows at its end.
-    for index in sorted(range(rows), key=lambda index: ages[index], reverse=True):
+    for index in sorted(range(rows), key=lambda index: born[index] - lasted[index], reverse=True):
         key, record = made[index]
-        warehouse.put(key, orjson.loads(record), at=now - ages[index])
+        created = stamp(now - born[index])
+        warehouse.put(key, {**orjson.loads(record), "createdAt": created}, at=now - born[index] + lasted[index])
 
 
 def deliveries(rows: int, chance: random.Random) -> Iterator[tuple[int, bytes]]:

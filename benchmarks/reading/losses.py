@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,15 +54,16 @@ def _lost(peer: Peer, order: str, rows: int) -> Losses:
         except PeerFailed as failure:
             return Losses(peer=peer.name, order=order, requests=0, missed=0, stale=0, trouble=str(failure))
         truth = account.truth(Path(directory) / "truth.json")
-        held = _held(Path(report["database"]), report["query"])
-    missed = truth.keys() - held.keys()
-    stale = [key for key in truth.keys() & held.keys() if truth[key] != held[key]]
-    return Losses(peer=peer.name, order=order, requests=requests, missed=len(missed), stale=len(stale))
+        missed, stale = compared(truth, Path(report["database"]), report["query"])
+    return Losses(peer=peer.name, order=order, requests=requests, missed=missed, stale=stale)
 
 
-def _held(database: Path, query: str) -> dict[int, str]:
+def compared(truth: Mapping[int, str], database: Path, query: str) -> tuple[int, int]:
+    """How many rows of the account are not held, and how many with another stamp."""
     with closing(sqlite3.connect(database)) as connection:
-        return {int(key): stamp for key, stamp in connection.execute(query)}
+        held = {int(key): stamp for key, stamp in connection.execute(query)}
+    stale = [key for key in truth.keys() & held.keys() if truth[key] != held[key]]
+    return len(truth.keys() - held.keys()), len(stale)
 
 
 def as_rows(losses: Sequence[Losses]) -> list[Row]:

@@ -239,7 +239,8 @@ def _exactly(row: Row, asked: DeliveryFilter) -> bool:
 def _stamp_record(record: JsonObject, former: Row | None, text: str) -> None:
     """Write the stamps of the head and of those line items that changed."""
     before_it = {} if former is None else former.record
-    record["createdAt"] = before_it.get("createdAt", text)
+    # A history may say when a delivery began.
+    record["createdAt"] = before_it.get("createdAt", record.get("createdAt", text))
     record["updatedAt"] = text
     items = record.get("lineItems")
     known = _items_by_id(before_it)

@@ -27,7 +27,8 @@ def agreement(connection: sa.Connection, terms: Terms, now: datetime, *, still: 
     """What does not agree, the oldest request first; then what barmate does not know."""
     for chunk in _chunks(_ids(connection, terms.host)):
         found = situations.load_many(connection, terms, chunk)
-        lines = _lines(connection, sorted({one.delivery_id for each in found.values() for one in each.linked}))
+        keys = {(one.account, one.delivery_id) for each in found.values() for one in each.linked}
+        lines = _lines(connection, sorted(keys))
         for order_id in chunk:
             situation = found[order_id]
             verdict = decide(situation, now, quiet=terms.quiet)
@@ -52,11 +53,12 @@ def _unknown(connection: sa.Connection, terms: Terms) -> Iterator[Difference]:
             yield named_and_unknown(order_id, live)
 
 
-def _lines(connection: sa.Connection, ids: Sequence[int]) -> dict[_Key, tuple[LineItem, ...] | None]:
+def _lines(connection: sa.Connection, keys: Sequence[_Key]) -> dict[_Key, tuple[LineItem, ...] | None]:
     found: dict[_Key, tuple[LineItem, ...] | None] = {}
-    for start in range(0, len(ids), _CHUNK):
-        statement = sa.select(deliveries).where(deliveries.c.id.in_(ids[start : start + _CHUNK]))
-        found.update({(row.account, row.id): facts_of_row(row).line_items for row in connection.execute(statement)})
+    for start in range(0, len(keys), _CHUNK):
+        chunk = situations.among(deliveries.c.account, deliveries.c.id, keys[start : start + _CHUNK])
+        rows = connection.execute(sa.select(deliveries).where(chunk))
+        found.update({(row.account, row.id): facts_of_row(row).line_items for row in rows})
     return found
 
 

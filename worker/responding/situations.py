@@ -77,9 +77,9 @@ def _linked(connection: sa.Connection, terms: Terms, named: Sequence[NamedBy]) -
     details: dict[_Key, sa.Row[Any]] = {}
     broken: set[_Key] = set()
     for start in range(0, len(keys), _CHUNK):
-        ids = [delivery_id for _, delivery_id in keys[start : start + _CHUNK]]
-        details.update(_details(connection, ids))
-        broken |= _broken(connection, ids)
+        chunk = keys[start : start + _CHUNK]
+        details.update(_details(connection, chunk))
+        broken |= _broken(connection, chunk)
     return {
         (one.account, one.delivery_id): _one(one, details[one.account, one.delivery_id], terms, broken) for one in named
     }
@@ -106,19 +106,24 @@ def _unclear(one: NamedBy, terms: Terms, *, is_broken: bool) -> str | None:
     return None if one.visible or one.status == _CANCELLED else "is no longer shown by the warehouse"
 
 
-def _details(connection: sa.Connection, ids: Sequence[int]) -> dict[_Key, sa.Row[Any]]:
+def _details(connection: sa.Connection, keys: Sequence[_Key]) -> dict[_Key, sa.Row[Any]]:
     statement: sa.Select[Any] = sa.select(
         deliveries.c.account, deliveries.c.id, deliveries.c.raw, deliveries.c.changed_at
-    )
-    rows = connection.execute(statement.where(deliveries.c.id.in_(ids)))
-    return {(str(row.account), int(row.id)): row for row in rows}
+    ).where(among(deliveries.c.account, deliveries.c.id, keys))
+    return {(str(row.account), int(row.id)): row for row in connection.execute(statement)}
 
 
-def _broken(connection: sa.Connection, ids: Sequence[int]) -> set[_Key]:
+def _broken(connection: sa.Connection, keys: Sequence[_Key]) -> set[_Key]:
     statement = sa.select(set_aside.c.account, set_aside.c.delivery_id).where(
-        set_aside.c.delivery_id.in_(ids), set_aside.c.closed_at.is_(None)
+        among(set_aside.c.account, set_aside.c.delivery_id, keys), set_aside.c.closed_at.is_(None)
     )
     return {(row.account, row.delivery_id) for row in connection.execute(statement)}
+
+
+def among(account: sa.Column[str], delivery_id: sa.Column[int], keys: Sequence[_Key]) -> sa.ColumnElement[bool]:
+    """Rows of these deliveries, found by the index that begins with the account; those of a namesake may come too."""
+    names, ids = {name for name, _ in keys}, [known for _, known in keys]
+    return sa.and_(account.in_(sorted(names)), delivery_id.in_(ids))
 
 
 def _day(raw: str, zone: ZoneInfo | None) -> date | None:

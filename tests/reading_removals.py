@@ -205,6 +205,12 @@ def overtaken(patch: Patch) -> None:
     patch.setattr(WindowDesk, "_closed", closed)
 
 
+def put_back_unseen(patch: Patch) -> None:
+    """Only a Date before an earlier one tells that it was put back."""
+    jumped = accounts._jumped  # noqa: SLF001 - what is taken out is private
+    patch.setattr(accounts, "_jumped", lambda before, skew: max(0, jumped(before, skew)))
+
+
 def jumped_since(patch: Patch) -> None:
     """Nobody notes when the Date jumped ahead."""
     patch.setattr(accounts, "_jumped_since", lambda *_: None)

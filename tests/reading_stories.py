@@ -247,6 +247,18 @@ def a_date_ahead_while_rows_come(stage: Stage) -> None:
     stage.settle()
 
 
+def a_date_put_back_between_two_polls(stage: Stage) -> None:
+    """The Date was a minute ahead and is put back while nobody asks for two: no Date is before an earlier one."""
+    stage.bench.poll(4)
+    stage.bench.warehouse.panel.change({"date_skew_seconds": 60.0})
+    for key in range(1, 10):
+        stage.bench.poll(seconds=10)
+        stage.bench.put(key)
+    stage.bench.warehouse.panel.change({"date_skew_seconds": 0.0})
+    stage.bench.poll(seconds=120)
+    stage.settle()
+
+
 def a_date_that_steps_back_in_the_middle(stage: Stage) -> None:
     """A long reading began by a Date an hour ahead; it must not certify the hour when the Date was put right."""
     stage.rows(75, apart=20, first=10)

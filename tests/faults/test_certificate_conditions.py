@@ -39,6 +39,7 @@ CONDITIONS = [
     Condition(without.lag_read_again, stories.two_late_rows),
     Condition(without.step_back, stories.a_date_an_hour_ahead),
     Condition(without.jumped_since, stories.a_date_ahead_while_rows_come),
+    Condition(without.put_back_unseen, stories.a_date_put_back_between_two_polls),
     Condition(without.overtaken, stories.a_date_that_steps_back_in_the_middle),
     Condition(without.count_before, stories.a_row_that_leaves_between_rows_and_count),
     Condition(without.same_count, stories.a_replica_that_is_behind),

@@ -187,7 +187,7 @@ class World:
 
     def step(self) -> None:
         """The Date of answers jumps ahead or is put back."""
-        self.skewed(self.skew + self.chance.choice([50.0, 5.0, 0.0, -5.0, -50.0]))
+        self.skewed(self.skew + self.chance.choice([50.0, 8.0, -8.0, -50.0]))
 
     def skewed(self, seconds: float) -> None:
         """The Date is so far ahead of the stamps."""

@@ -33,6 +33,9 @@ STEP_BACK = timedelta(seconds=2)
 # Clocks this far apart are told, in seconds: nothing is read wrongly, since the server's alone counts for that, but
 # signatures and due times go by ours.
 SKEW_SECONDS = 30.0
+# From this change of skew on, one of the two clocks was set: answers are rarely so slow, and the guard band holds what a
+# smaller change hides.
+JUMP = timedelta(seconds=5)
 # Stands in `accounts.start` until the first server time is known.
 _UNFIXED = -1
 # Hex digits of a key's fingerprint: enough to tell two keys apart, useless to find one.
@@ -128,19 +131,27 @@ class Accounts:
             draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
             self._event_log.append(connection, [draft], now)
         if stepped_back:
-            self._put_back(connection, account, received, now)
+            why = "The server's clock stepped back."
+            self.raise_lag(connection, name, server_time=received, now=now, why=why)
+            coverage.retreat(connection, name, find(connection, name).closed_end(received))
+        if stepped_back or _jumped(account.skew_seconds, skew) < 0:
+            self._reopen_since_jump(connection, name, received, now)
         return stepped_back
 
-    def _put_back(self, connection: sa.Connection, account: Account, received: datetime, now: datetime) -> None:
-        """The Date was ahead: the lag is raised, and what was certified since it jumped is forgotten."""
-        why = "The server's clock stepped back."
-        self.raise_lag(connection, account.name, server_time=received, now=now, why=why)
-        closed = find(connection, account.name).closed_end(received)
-        coverage.retreat(connection, account.name, closed)
+    def _reopen_since_jump(self, connection: sa.Connection, name: str, received: datetime, now: datetime) -> None:
+        """The Date was put back after a jump ahead: what was certified since then went by a wrong time.
+
+        It may have been put back in part only, so the jump is not forgotten; nor can the Date tell by itself when polls
+        are further apart than it was ahead.
+        """
+        account = find(connection, name)
+        closed = account.closed_end(received)
         wrong = None if account.jumped_since is None else window_or_none(account.jumped_since, closed)
-        if wrong is not None and coverage.reopen(connection, account.name, wrong, why):
-            self._tell_reopened(connection, account.name, wrong, why, now)
-        _set(connection, account.name, jumped_since=None)
+        if wrong is None or wrong.seconds > QUIET_DAY.total_seconds():
+            return
+        why = "The server's clock was ahead of ours for a while, and was put back."
+        if coverage.reopen(connection, name, wrong, why):
+            self._tell_reopened(connection, name, wrong, why, now)
 
     def stop(self, connection: sa.Connection, name: str, reason: str, now: datetime) -> None:
         """The source refuses: stated once, with the remedy."""
@@ -293,10 +304,15 @@ def _account(row: sa.Row[Any]) -> Account:
     )
 
 
+def _jumped(before: float | None, skew: float) -> int:
+    """1 where the Date jumped ahead of our clock, -1 where it fell behind, 0 where nothing happened."""
+    change = skew - (0.0 if before is None else before)
+    return 0 if abs(change) <= JUMP.total_seconds() else 1 if change > 0 else -1
+
+
 def _jumped_since(account: Account, skew: float, now: datetime) -> int | None:
-    """From where on certificates go by a Date that had jumped ahead; for a day, and only if it steps back again."""
-    before = 0.0 if account.skew_seconds is None else account.skew_seconds
-    if skew - before <= STEP_BACK.total_seconds():
+    """From where on certificates go by a Date that had jumped ahead; for a day, and only if it is put back."""
+    if _jumped(account.skew_seconds, skew) <= 0:
         return account.jumped_since
     # What was certified up to now went by a time from before the jump. At the first answer only our clock can tell.
     since = account.closed_end(now if account.server_time is None else account.server_time) + 1

@@ -193,9 +193,9 @@ class Case:
 def expected(case: Case) -> frozenset[FiringState]:
     """How the firing of a single order may end; exact for every named point at its first passing.
 
-    For unnamed points and later passings, and where a second process ends as well and nothing is sent again by itself,
-    it names what the request that left, or did not, can come to; that what is confirmed was delivered, and nothing else,
-    is compared with the registry's own ledger in any case.
+    For unnamed points and later passings, and where a second process ends as well and nothing is sent again by
+    itself, it names what the request that left, or did not, can come to; that what is confirmed was delivered, and
+    nothing else, is compared with the registry's own ledger in any case.
 
     A person is needed in these combinations and no others:
 

@@ -94,7 +94,10 @@ class BarmateSettings(BaseModel):
         default=False, expects=YES_OR_NO, about="Whether an order waits for the customer's receipt."
     )
     listen_host: str | None = setting(
-        None, expects="a host name or address", about="Address on which barmate's webhooks are heard."
+        None,
+        min_length=1,
+        expects="a host name or address",
+        about="Address on which barmate's webhooks are heard; unset means 127.0.0.1.",
     )
     listen_port: WholeNumber | None = setting(
         None, ge=1, le=65535, expects="a port from 1 to 65535", about="Port on which barmate's webhooks are heard."
@@ -108,8 +111,12 @@ class BarmateSettings(BaseModel):
     webhook_secret: Secret | None = setting(
         None, expects=A_SECRET, about="Value that the header of barmate's webhooks must have."
     )
+    # RFC 7617: the first colon ends the user name.
     webhook_user: str | None = setting(
-        None, expects="a user name", about="User name of barmate's webhooks (basic authentication)."
+        None,
+        pattern=r"^[\x20-\x39\x3b-\x7e]+$",
+        expects="a user name in ASCII without a colon",
+        about="User name of barmate's webhooks (basic authentication).",
     )
     webhook_password: Secret | None = setting(
         None, expects=A_SECRET, about="Password of barmate's webhooks (basic authentication)."

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from settings.rules import Names
 
 _GROUP = "barmate"
+# What basic credentials travel in (RFC 7617).
+_LOGIN_HEADER = "authorization"
 # Two settings of which neither means anything alone.
 _PAIRS = (("webhook_header", "webhook_secret"), ("webhook_user", "webhook_password"))
 
@@ -55,6 +57,9 @@ def _listener(barmate: BarmateSettings, names: Names) -> Iterator[str]:
         header, secret = names.of(_GROUP, "webhook_header"), names.of(_GROUP, "webhook_secret")
         user, password = names.of(_GROUP, "webhook_user"), names.of(_GROUP, "webhook_password")
         yield f"{port} opens a listener that anybody could call; give {header} and {secret}, or {user} and {password}."
+    if barmate.checks_basic and barmate.checks_header and str(barmate.webhook_header).lower() == _LOGIN_HEADER:
+        header, user = names.of(_GROUP, "webhook_header"), names.of(_GROUP, "webhook_user")
+        yield f"{header} is Authorization, which carries {user} already, and both are checked; name another header."
     if barmate.listen_port is None and barmate.listen_host is not None:
         yield f"{port} is missing; barmate's webhooks are heard at it and {names.of(_GROUP, 'listen_host')} together."
     if barmate.listen_port is None and barmate.listen_host is None and checked:

@@ -47,7 +47,7 @@ A setting is taken from the first of these places that gives it:
   and client secret.
 * barmate is used where `BARMATE__BASE_URL` and `BARMATE__TOKEN` are given; its other settings mean nothing without
   them and are then a mistake. Its webhooks are heard where `BARMATE__LISTEN_PORT` is given, and need a header with a
-  secret, or a user name with a password.
+  secret, a user name with a password, or both (then both are checked).
 """
 COLUMNS = ("environment", "key", "must be", "default", "unit", "meaning")
 

@@ -19,7 +19,7 @@ from worker.web import LISTENER, OUTCOMES, BasicLogin, Credentials, Listener, Se
 
 HOST = "barmate.example"
 HEADER = SecretHeader(name="X-Waybill-Secret", secret="the-secret-of-the-webhook")
-LOGIN = BasicLogin(user="barmate", password="pässword:with a colon")
+LOGIN = BasicLogin(user="barmate", password="password:with-a-colon")
 # Seconds that a caller waits: longer than any answer on a busy machine.
 PATIENCE = 30.0
 

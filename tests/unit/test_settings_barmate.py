@@ -88,6 +88,17 @@ def environ(given: dict[str, str]) -> dict[str, str]:
             ),
         ),
         (
+            {**USED, **HEARD, **BASIC, "WEBHOOK_HEADER": "Authorization", "WEBHOOK_SECRET": "s3cret"},
+            (
+                "WAYBILL_BARMATE__WEBHOOK_HEADER is Authorization, which carries WAYBILL_BARMATE__WEBHOOK_USER "
+                "already, and both are checked; name another header."
+            ),
+        ),
+        (
+            {**USED, **HEARD, **BASIC, "WEBHOOK_USER": "bar:mate"},
+            "WAYBILL_BARMATE__WEBHOOK_USER must be a user name in ASCII without a colon.",
+        ),
+        (
             {**USED, **BASIC},
             (
                 "WAYBILL_BARMATE__WEBHOOK_USER is given without WAYBILL_BARMATE__LISTEN_PORT, so no webhook is heard; "

@@ -20,6 +20,8 @@ from worker.kinds import POLL
 from worker.runtime.state_lock import state_lock
 from worker.tasks import NewTask
 
+# Seconds until a test gives up.
+DEADLINE = 20.0
 KEY = {"LOGISTIC_CLOUD__API_KEY": "key-of-the-tests"}
 
 
@@ -145,3 +147,35 @@ def test_a_job_in_a_line_is_done_after_those_before_it(tmp_path: Path) -> None:
             states = list(connection.execute(sa.select(tasks.c.state).order_by(tasks.c.number)).scalars())
 
     assert states == ["discarded", "discarded"]
+
+
+def test_a_job_is_done_here_once_the_command_that_kept_daemons_away_has_ended(tmp_path: Path) -> None:
+    """Of two commands at once the second waits for the first, which does its own job only, and then does its own."""
+    with app(tmp_path) as here:
+        identity = enqueue(here, "gone.logistic.cloud")
+        held, let_go = threading.Event(), threading.Event()
+
+        def another() -> None:
+            with state_lock(here.settings.state_dir):
+                held.set()
+                let_go.wait(DEADLINE)
+
+        first = threading.Thread(target=another)
+        first.start()
+        held.wait(DEADLINE)
+        threading.Timer(0.5, let_go.set).start()
+        with pytest.raises(JobFailed, match="There is no account"):
+            wait_for(here, identity)
+        first.join()
+
+
+def test_where_the_daemon_that_relayed_is_gone_the_command_does_the_job(postgres_url: str, tmp_path: Path) -> None:
+    """A lease that runs out while the command waits leaves the job to the command."""
+    urls = {"DATABASE_URL": postgres_url, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    with app(tmp_path, **urls) as here:
+        identity = enqueue(here, "gone.logistic.cloud")
+        with here.database.write() as connection:
+            until = here.database.now(connection) + timedelta(seconds=1)
+            connection.execute(sa.insert(leases).values(name="relay", holder="another", term=1, until=until))
+        with pytest.raises(JobFailed, match="There is no account"):
+            wait_for(here, identity)

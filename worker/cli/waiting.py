@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from worker import outbox
 from worker.app import App
 from worker.db.tables import leases, tasks
-from worker.errors import NotReady, WaybillError
+from worker.errors import WaybillError
 from worker.kinds import RULES
 from worker.runtime.headways import HEADWAY
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner
-from worker.runtime.state_lock import state_lock
+from worker.runtime.state_lock import Occupied, state_lock
 from worker.states import TaskState
 
 # Seconds between two looks at a job that a daemon does.
@@ -46,15 +46,14 @@ Watch = Callable[[Mapping[str, Any]], None]
 def wait_for(app: App, identity: str, watch: Watch = lambda _headway: None) -> dict[str, Any]:
     """Wait until the job has ended; its result. Raises JobFailed, and LeftOff at Ctrl-C."""
     before = _row(app, identity).attempts
-    with ExitStack() as stack:
-        alone = _is_ours_alone(app, stack)
-        waiting = _Waiting(app, lambda: _until_over(app, identity, before, alone=alone))
-        try:
-            waiting.watch(lambda: watch(_headway(_row(app, identity))))
-        except KeyboardInterrupt:
-            waiting.leave_off()
-            raise LeftOff(_left_off(identity, alone=alone)) from None
-        row = _row(app, identity)
+    solitude = _Solitude(app)
+    waiting = _Waiting(app, lambda: _until_over(app, identity, before, solitude))
+    try:
+        waiting.watch(lambda: watch(_headway(_row(app, identity))))
+    except KeyboardInterrupt:
+        waiting.leave_off()
+        raise LeftOff(_left_off(identity, alone=solitude.is_ours)) from None
+    row = _row(app, identity)
     _raise_if_failed(row)
     return {} if row.result is None else dict(row.result)
 
@@ -90,15 +89,16 @@ class _Waiting:
             self._error = error
 
 
-def _until_over(app: App, identity: str, attempts_before: int, *, alone: bool) -> None:
+def _until_over(app: App, identity: str, attempts_before: int, solitude: "_Solitude") -> None:
     tried = False
-    while not (_is_over(row := _row(app, identity), attempts_before) or app.stop.requested):
-        # What was put off before we asked is done at once; what puts itself off while we wait knows why.
-        if alone and not (tried and _is_put_off(app, row)):
-            tried = True
-            _do_here(app, identity)
-        else:
-            app.clock.sleep(_LOOK_SECONDS)
+    with solitude:
+        while not (_is_over(row := _row(app, identity), attempts_before) or app.stop.requested):
+            # What was put off before we asked is done at once; what puts itself off while we wait knows why.
+            if solitude.reached() and not (tried and _is_put_off(app, row)):
+                tried = True
+                _do_here(app, identity)
+            else:
+                app.clock.sleep(_LOOK_SECONDS)
 
 
 def _headway(row: sa.Row[Any]) -> Mapping[str, Any]:
@@ -109,7 +109,7 @@ def _headway(row: sa.Row[Any]) -> Mapping[str, Any]:
 def _left_off(identity: str, *, alone: bool) -> str:
     if alone:
         return f"Job {identity} stays on the queue; a daemon, or the same command again, goes on where it was."
-    return f"Job {identity} goes on without this command; `waybill status` and `waybill coverage` show how far it is."
+    return f"Job {identity} stays on the queue, and a daemon that runs goes on: `waybill status` and `waybill coverage` show how far it is."
 
 
 def _is_over(row: sa.Row[Any], attempts_before: int) -> bool:
@@ -123,17 +123,40 @@ def _is_put_off(app: App, row: sa.Row[Any]) -> bool:
         return bool(row.due_at > app.database.now(connection))
 
 
-def _is_ours_alone(app: App, stack: ExitStack) -> bool:
-    """Whether no daemon is there to do it; where there may be one only, it is kept away until we are done."""
-    if app.shares_queue:
-        return not _somebody_relays(app)
-    try:
-        stack.enter_context(state_lock(app.settings.state_dir))
-    except NotReady:
-        return False
-    # The lock is ours, so a command or a daemon that died over a job no longer has it.
-    app.take_over()
-    return True
+class _Solitude:
+    """Whether the job is ours to do: no daemon is there, or it has gone, or the command that kept daemons away has.
+
+    Where there may be one daemon only, it is kept away from then on until we are done. The lock belongs to the thread.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._held = ExitStack()
+        self.is_ours = False
+
+    def __enter__(self) -> None:
+        """Nothing is held yet."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let the next one in."""
+        self._held.close()
+
+    def reached(self) -> bool:
+        """Look again, unless it was reached before. Raises NotReady if the state directory cannot be used."""
+        if not self.is_ours:
+            self.is_ours = self._is_left_to_us()
+        return self.is_ours
+
+    def _is_left_to_us(self) -> bool:
+        if self._app.shares_queue:
+            return not _somebody_relays(self._app)
+        try:
+            self._held.enter_context(state_lock(self._app.settings.state_dir))
+        except Occupied:
+            return False
+        # The lock is ours, so a command or a daemon that died over a job no longer has it.
+        self._app.take_over()
+        return True
 
 
 def _somebody_relays(app: App) -> bool:

@@ -48,7 +48,7 @@ PEERS = (
         is_framework=True,
     ),
     Peer(
-        name="airbyte-cdk, window end",
+        name="airbyte-cdk with a window end",
         module="airbyte_window",
         stores="rows",
         python=PEERS_PYTHON,

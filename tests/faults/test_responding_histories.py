@@ -179,7 +179,7 @@ def _play(file: Path, story: Story) -> None:
 _LOOSE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=_LOOSE)
+@settings(max_examples=20, deadline=None, suppress_health_check=_LOOSE)
 @given(story=_stories)
 def test_no_history_tells_one_fact_twice(migrated_file: Path, story: Story) -> None:
     """Changes, faults, deaths, other people's hands: each e-mail has its intent, each fact one e-mail."""
@@ -188,7 +188,7 @@ def test_no_history_tells_one_fact_twice(migrated_file: Path, story: Story) -> N
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@settings(max_examples=300, deadline=None, suppress_health_check=_LOOSE)
+@settings(max_examples=1000, deadline=None, suppress_health_check=_LOOSE)
 @given(story=_stories)
 def test_no_history_tells_one_fact_twice_however_long_it_is_looked_for(migrated_file: Path, story: Story) -> None:
     """The same, many more of them."""

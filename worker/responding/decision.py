@@ -20,7 +20,7 @@ _CANCELLED = "cancelled"
 _DRAFT = "draft"
 _PLAIN = _APPROVED | {_CANCELLED, _DRAFT}
 # How long until it is looked again whether the accounts were read.
-_UNREAD = timedelta(seconds=30)
+_UNREAD = timedelta(seconds=5)
 # How an undocumented value of the fields that decide begins in `CustomerOrderRow.unknown`.
 _DECIDING = ("status=", "type=")
 

@@ -1,0 +1,84 @@
+"""Responses in a whole process: events wake them, the daemon says them, a rejection reads the warehouse first."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import settings
+from connectors.simulated.clock import SystemClock
+from connectors.simulated.switches import Panel, WarehouseSwitches
+from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse_server import WarehouseServer
+from tests.barmate_kit import TOKEN, Stage, staged
+from tests.cli_kit import prefixed
+from tests.reading_kit import record
+from worker import daemon
+from worker.app import App
+from worker.runtime.progress import LogProgress
+
+KEY = "key-of-the-tests"
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Barmate's twin."""
+    with staged() as made:
+        yield made
+
+
+@pytest.fixture
+def warehouse() -> Iterator[WarehouseServer]:
+    """The warehouse's twin."""
+    chance = random.Random(7)  # noqa: S311 - a reproducible choice
+    kept = Warehouse(clock=SystemClock(), chance=chance, panel=Panel(WarehouseSwitches(requests_per_second=0)))
+    with WarehouseServer(kept, keys={KEY: ("Delivery.Read",)}, chance=chance) as server:
+        yield server
+
+
+def _run(folder: Path, warehouse: WarehouseServer, stage: Stage) -> int:
+    given = {
+        "STATE_DIR": str(folder / "state"),
+        "WEB__PORT": "0",
+        "LOGISTIC_CLOUD__BASE_URL": warehouse.url,
+        "LOGISTIC_CLOUD__API_KEY": KEY,
+        "LOGISTIC_CLOUD__REQUESTS_PER_SECOND": "200",
+        "LOGISTIC_CLOUD__POLL_SECONDS": "0.3",
+        "LOGISTIC_CLOUD__LAG_SECONDS": "0.3",
+        "BARMATE__BASE_URL": stage.server.url,
+        "BARMATE__TOKEN": TOKEN,
+        "BARMATE__REQUESTS_PER_SECOND": "200",
+        "BARMATE__POLL_SECONDS": "0.5",
+        "BARMATE__RESPOND": "true",
+        "BARMATE__RESPOND_REJECT": "true",
+        "BARMATE__TIME_ZONE": "Europe/Zurich",
+        "BARMATE__QUIET_SECONDS": "0.3",
+    }
+    options = daemon.RunOptions(threads=2, until_idle=True, patience_seconds=10)
+    with App(settings.load(environ=prefixed(given), directory=folder), environ={}) as app:
+        return daemon.run(app, options, LogProgress(app.clock))
+
+
+def test_the_daemon_tells_what_changed_and_what_was_cancelled(
+    tmp_path: Path, warehouse: WarehouseServer, stage: Stage
+) -> None:
+    """One ACCEPT and one UPDATE for two changes; a REJECT once the deliveries were read again at the warehouse."""
+    changed, cancelled, silent = stage.place(3)
+    for number, key in enumerate((changed, cancelled, silent), 1):
+        ship = record(f"LS{number}", numberExternal=key, numberPurchaseOrder=None)
+        warehouse.warehouse.put(number, {"id": number, **ship})
+    first = _run(tmp_path, warehouse, stage)
+    for date in ("2027-01-01T12:00:00Z", "2027-01-02T12:00:00Z"):
+        _rewrite(warehouse, 1, date=date)
+    _rewrite(warehouse, 2, status="cancelled")
+    second = _run(tmp_path, warehouse, stage)
+
+    assert (first, second) == (0, 0)
+    assert [stage.emails(key) for key in (changed, cancelled, silent)] == [2, 2, 1]
+    assert [response.type for response in stage.order(changed).responses] == ["ACCEPT", "UPDATE"]
+    assert stage.order(cancelled).status == "REJECTED"
+
+
+def _rewrite(warehouse: WarehouseServer, number: int, **fields: str) -> None:
+    warehouse.warehouse.change(number, lambda kept: kept.update(fields))

@@ -104,9 +104,9 @@ def until(done: Callable[[], bool], folder: Path) -> None:
         time.sleep(0.05)
 
 
-def target(port: int, secret: str = HEADER.secret) -> Target:
+def target(settings: dict[str, str], secret: str = HEADER.secret) -> Target:
     """What barmate is told to call."""
-    url = f"http://127.0.0.1:{port}/barmate"
+    url = f"http://127.0.0.1:{settings['BARMATE__LISTEN_PORT']}/barmate"
     return Target(url=url, headers={HEADER.name: secret}, username=LOGIN.user, password=LOGIN.password)
 
 
@@ -155,10 +155,10 @@ def _truth(stage: Stage) -> dict[str, str]:
 
 @pytest.mark.parametrize("points", [POINTS[:1], pytest.param(POINTS, marks=pytest.mark.long)])
 def test_every_call_ends_as_an_event_whatever_is_killed_on_the_way(
-    tmp_path: Path, stage: Stage, port: int, settings: dict[str, str], kept: Kept, points: Sequence[str]
+    tmp_path: Path, stage: Stage, settings: dict[str, str], kept: Kept, points: Sequence[str]
 ) -> None:
     """A durable hint is read by the next process; a call that got no answer comes again and changes nothing."""
-    stage.server.hooks.register(target(port))
+    stage.server.hooks.register(target(settings))
     ended = []
     for point in points:
         keys = stage.place(4)
@@ -180,21 +180,21 @@ def test_every_call_ends_as_an_event_whatever_is_killed_on_the_way(
 
 
 def test_a_call_with_another_secret_is_heard_once_the_secret_is_right(
-    tmp_path: Path, stage: Stage, port: int, settings: dict[str, str], kept: Kept
+    tmp_path: Path, stage: Stage, settings: dict[str, str], kept: Kept
 ) -> None:
     """It leaves nothing but a count; barmate repeats it, and with the right secret it is taken."""
 
     def attempts(status: int) -> int:
         return sum(one["status"] == status for one in stage.server.truth()["hooks"]["attempts"])
 
-    stage.server.hooks.register(target(port, "not the secret"))
+    stage.server.hooks.register(target(settings, "not the secret"))
     with daemon(tmp_path, settings):
         until(lambda: _walked(stage) == 1, tmp_path)
         (key,) = stage.place(1)
         until(lambda: attempts(401) >= 2, tmp_path)
         nothing = (kept.statuses(), kept.open_hints())
         counts = _counts(tmp_path)
-        stage.server.hooks.register(target(port))
+        stage.server.hooks.register(target(settings))
         until(lambda: kept.statuses() == {key: "REQUESTED"}, tmp_path)
 
     assert nothing == ({}, 0)

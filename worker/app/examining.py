@@ -10,6 +10,7 @@ from worker.doctor.accounts import AccountCase, examine_accounts
 from worker.doctor.barmate import examine_barmate
 from worker.doctor.expiry import token_expiry
 from worker.doctor.finding import Finding, ok, problem
+from worker.doctor.listener import examine_listener
 from worker.doctor.queue import examine_queue
 from worker.doctor.registry import RegistryCase, examine_registry
 from worker.doctor.replay_probe import ReplayProbe
@@ -31,6 +32,7 @@ def examine(here: App, revision: str | None) -> Iterator[Finding]:
     yield from examine_mirror(MirrorCase(url=None if url is None else str(url)), database)
     yield from examine_accounts(_accounts(here), clock)
     yield from examine_barmate(here.customers.examined)
+    yield from examine_listener(here.listening.examined, database)
     try:
         firing = here.crediting.firing
     except UsageError as error:

@@ -8,6 +8,7 @@ from worker.checkpoints import Checkpoint
 from worker.clock import Clock
 from worker.customers.hearing import Hearing
 from worker.db import Database
+from worker.doctor.listener import ListenerCase
 
 # Loopback, as the board: nothing is open to the network by default.
 _HOST = "127.0.0.1"
@@ -28,6 +29,16 @@ class Listening:
         if self._settings.listen_port is None or not self._settings.in_use:
             return None
         return _HOST if self._settings.listen_host is None else self._settings.listen_host
+
+    @property
+    def examined(self) -> ListenerCase | None:
+        """What the doctor looks at; None where barmate is not used."""
+        found, credentials = self._settings, self.credentials
+        if found.host is None or not found.in_use:
+            return None
+        secrets = [] if credentials.header is None else [len(credentials.header.secret)]
+        secrets += [] if credentials.login is None else [len(credentials.login.password)]
+        return ListenerCase(account=found.host, host=self.host, port=found.listen_port, secrets=tuple(secrets))
 
     @cached_property
     def tally(self) -> web.Tally:

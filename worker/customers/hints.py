@@ -68,3 +68,12 @@ def waiting(connection: sa.Connection, host: str) -> int:
     """How many hints wait for their order to be read."""
     statement = sa.select(sa.func.count()).where(customer_hints.c.host == host, customer_hints.c.done_at.is_(None))
     return connection.execute(statement).scalar_one()
+
+
+def oldest(connection: sa.Connection, host: str) -> datetime | None:
+    """Since when the hint waits that waits longest; None where none does."""
+    statement = sa.select(sa.func.min(customer_hints.c.received_at)).where(
+        customer_hints.c.host == host, customer_hints.c.done_at.is_(None)
+    )
+    since: datetime | None = connection.execute(statement).scalar_one()
+    return since

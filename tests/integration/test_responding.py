@@ -289,6 +289,24 @@ def test_the_same_bytes_are_sent_again_where_the_operator_allows_it(make: Make, 
     assert len(set(desk.post.posts)) == 2
 
 
+def test_what_was_given_up_for_lost_and_shows_before_it_is_sent_again_is_found(make: Make) -> None:
+    """Somebody else's reading shows it in the last moment: it is ours, and nothing is sent."""
+    desk = make(resend=True)
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [PostFault.COMMIT_LATE]
+    desk.post.late_seconds = 7200.0
+    while desk.states(key) != ["wanted"]:
+        desk.go(key, rounds=1)
+    desk.clock.advance(7200)
+    desk.post.land()
+    desk.settle()
+    desk.go(key)
+
+    assert desk.states(key) == ["sent"]
+    assert len(desk.post.posts) == desk.emails(key) == 1
+
+
 def test_a_person_says_what_came_of_it(desk: Desk) -> None:
     """Sent: it is left at that. Absent: it is said again. Nobody is believed who was not asked."""
     sent, absent = desk.ask(), desk.ask()

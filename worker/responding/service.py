@@ -91,6 +91,8 @@ class Responding:
 
     def _say(self, situation: Situation, now: datetime) -> work.Outcome:
         """What is held decides whether it is worth a reading; the reading decides."""
+        if _came_late(situation) and situation.open is not None:
+            return self._found(situation.open, now)
         verdict = self._verdict(situation, now)
         if not self._may(verdict):
             return self._silent(situation, verdict, now)
@@ -105,7 +107,7 @@ class Responding:
         reply, verdict = situation.open, self._verdict(situation, now)
         if reply is not None and reply.state is not ResponseState.WANTED:
             return Later(until=now, reason="somebody else is at it", counted=False)
-        if reply is not None and reply.sends and situation.shows_open:
+        if reply is not None and _came_late(situation):
             return self._found(reply, now)
         if not isinstance(verdict, Say) or not self._may(verdict):
             return self._silent(situation, verdict, now)
@@ -251,3 +253,8 @@ class Responding:
     def _now(self) -> datetime:
         with self._database.read() as connection:
             return self._database.now(connection)
+
+
+def _came_late(situation: Situation) -> bool:
+    """Whether a response that was given up for lost, and waits to be sent again, is there after all."""
+    return situation.open is not None and situation.open.sends > 0 and situation.shows_open

@@ -109,7 +109,7 @@ def _headway(row: sa.Row[Any]) -> Mapping[str, Any]:
 def _left_off(identity: str, *, alone: bool) -> str:
     if alone:
         return f"Job {identity} stays on the queue; a daemon, or the same command again, goes on where it was."
-    return f"Job {identity} stays on the queue, and a daemon that runs goes on: `waybill status` and `waybill coverage` show how far it is."
+    return f"Job {identity} stays on the queue, where a daemon goes on: see `waybill status` and `waybill coverage`."
 
 
 def _is_over(row: sa.Row[Any], attempts_before: int) -> bool:

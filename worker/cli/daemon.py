@@ -67,7 +67,7 @@ def work(*, threads: Threads = DEFAULT_THREADS, processes: Processes = 1, config
 
 
 def web(*, config: Config = None) -> None:
-    """Run the web part only: health, readiness, metrics."""
+    """Run the web part only: health, readiness, metrics; and barmate's webhooks, where they are heard."""
     _serve(config, daemon.web)
 
 

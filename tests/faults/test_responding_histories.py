@@ -188,7 +188,7 @@ def test_no_history_tells_one_fact_twice(migrated_file: Path, story: Story) -> N
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@settings(max_examples=1000, deadline=None, suppress_health_check=_LOOSE)
+@settings(max_examples=400, deadline=None, suppress_health_check=_LOOSE)
 @given(story=_stories)
 def test_no_history_tells_one_fact_twice_however_long_it_is_looked_for(migrated_file: Path, story: Story) -> None:
     """The same, many more of them."""

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,14 @@ def basic(login: BasicLogin = LOGIN) -> str:
 
 
 RIGHT = {HEADER.name: HEADER.secret, "Authorization": basic()}
+
+
+def free_port() -> int:
+    """A port that was free a moment ago: barmate is told it once, whoever listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
 
 
 def call(**changes: object) -> dict[str, Any]:

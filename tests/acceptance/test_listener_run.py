@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,7 +16,7 @@ import sqlalchemy as sa
 from connectors.simulated.barmate_hooks import Target
 from tests.barmate_kit import TOKEN, Stage, staged
 from tests.cli_kit import command_line, plain_environment, prefixed
-from tests.listener_kit import HEADER, LOGIN
+from tests.listener_kit import HEADER, LOGIN, free_port
 from tests.local_server import Action, LocalServer, Seen, reply
 from worker.checkpoints import KILL_AT
 from worker.clock import SystemClock
@@ -46,16 +45,7 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def port() -> int:
-    """A port that was free a moment ago: barmate is told it once, for several processes."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        found: int = taken.getsockname()[1]
-        return found
-
-
-@pytest.fixture
-def settings(tmp_path: Path, stage: Stage, port: int) -> Iterator[dict[str, str]]:
+def settings(tmp_path: Path, stage: Stage) -> Iterator[dict[str, str]]:
     """A warehouse without deliveries, barmate, and the listener."""
     warehouse = LocalServer(_empty_page)
     yield {
@@ -68,7 +58,7 @@ def settings(tmp_path: Path, stage: Stage, port: int) -> Iterator[dict[str, str]
         "BARMATE__TOKEN": TOKEN,
         "BARMATE__REQUESTS_PER_SECOND": "100",
         "BARMATE__POLL_SECONDS": POLL_SECONDS,
-        "BARMATE__LISTEN_PORT": str(port),
+        "BARMATE__LISTEN_PORT": str(free_port()),
         "BARMATE__WEBHOOK_HEADER": HEADER.name,
         "BARMATE__WEBHOOK_SECRET": HEADER.secret,
         "BARMATE__WEBHOOK_USER": LOGIN.user,

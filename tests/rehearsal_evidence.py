@@ -1,16 +1,20 @@
 """Evidence of a small rehearsal in which everything went as it should, to plant discrepancies in."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from worker.events import OrderKey
 from worker.firing.marker import marker
-from worker.rehearsal.evidence import Aside, Evidence, Held, OurFiring, OurOrder, Ours
-from worker.states import FiringState
+from worker.rehearsal.evidence import Aside, Evidence, Held, OurFiring, OurOrder, OurReply, Ours
+from worker.states import FiringState, ResponseState
 
 CUSTOMER = 1_000_050
 KEY = "a marker key for tests only"
 DUE, OTHER = "PO1", "PO2"
+# The customer order of the delivery of DUE, and when the credit delivery was made.
+ASKED = "EXT-1"
+MADE = "2026-03-02T12:00:00Z"
 
 
 def marker_of(purchase_order: str, ordinal: int = 0) -> str:
@@ -35,7 +39,13 @@ def record(key: int, purchase_order: str, **fields: object) -> dict[str, Any]:
 
 def happened(name: str, purchase_order: str = DUE, *, kg: int = 40, order: str = "ord_1") -> dict[str, Any]:
     """A credit delivery that truly was made."""
-    return {"credit_delivery_id": name, "order_id": order, "kg": kg, "notes": marker_of(purchase_order)}
+    return {
+        "credit_delivery_id": name,
+        "order_id": order,
+        "kg": kg,
+        "notes": marker_of(purchase_order),
+        "committed_at": MADE,
+    }
 
 
 def evidence() -> Evidence:
@@ -45,6 +55,7 @@ def evidence() -> Evidence:
         story={"expected": [_expected(DUE, 40), _expected(OTHER, None)]},
         warehouse={"rows": rows, "versions": {"1": 2, "2": 1, "3": 1}, "removed": [], "requests": 9, "throttled": 0},
         registry=_registry(),
+        barmate=_barmate(),
         webhook=_webhook(rows[:2]),
         ours=_ours(rows),
         reconciled=0,
@@ -73,6 +84,76 @@ def with_webhook(found: Evidence, **changes: Any) -> Evidence:  # noqa: ANN401 -
     return replace(found, webhook={**found.webhook, **changes})
 
 
+def asked(key: str, **fields: object) -> dict[str, Any]:
+    """What a customer asked for on the first of March."""
+    request = {"scheduled": {"date": "2026-03-01"}}
+    return {"id": key, "type": "DELIVERY", "status": "REQUESTED", "request": request, "responses": [], **fields}
+
+
+def told(type_: str, request: int, *, reference: str | None = None, day: str | None = None) -> dict[str, Any]:
+    """An e-mail that a request caused, with the day that it said."""
+    return {
+        "delivery_id": ASKED,
+        "type": type_,
+        "reference": reference,
+        "request_number": request,
+        "day": day,
+    }
+
+
+def answered(
+    *emails: dict[str, Any],
+    order: Mapping[str, Any] | None = None,
+    delivery: Mapping[str, Any] | None = None,
+    refused_requests: Sequence[int] = (),
+) -> Evidence:
+    """The same with a customer order that the delivery of DUE names, and these e-mails about it, known to us."""
+    responses = [{"scheduled": None if email["day"] is None else {"date": email["day"]}} for email in emails]
+    status = "ACCEPTED" if emails else "REQUESTED"
+    record_ = {**asked(ASKED, status=status, responses=responses), **(order or {})}
+    found = with_barmate(
+        evidence(),
+        deliveries=[record_],
+        emails=list(emails),
+        answered=[_post(number) for number in [*(email["request_number"] for email in emails), *refused_requests]],
+    )
+    return with_ours(
+        _named(found, dict(delivery or {})),
+        customer_orders={str(record_["id"]): record_["status"]},
+        replies=tuple(map(_reply, emails)),
+    )
+
+
+def with_barmate(found: Evidence, **changes: Any) -> Evidence:  # noqa: ANN401 - barmate's truth
+    """The same with something else at barmate."""
+    return replace(found, barmate={**found.barmate, **changes})
+
+
+def _named(found: Evidence, changes: dict[str, Any]) -> Evidence:
+    """The first delivery, changed and with an external number, on every side."""
+    first = {**found.warehouse["rows"][0], "numberExternal": ASKED, "date": "2026-03-02T09:30:00Z", **changes}
+    rows = [first, *found.warehouse["rows"][1:]]
+    last = {**found.webhook["last"], f"deliveries/{first['id']}": {"delivery": _mirrored(first)}}
+    held = tuple(replace(one, record=first) if one.id == first["id"] else one for one in found.ours.deliveries)
+    return with_ours(
+        with_webhook(replace(found, warehouse={**found.warehouse, "rows": rows}), last=last), deliveries=held
+    )
+
+
+def _post(number: int) -> dict[str, Any]:
+    return {"delivery_id": ASKED, "request_number": number, "at": MADE, "commits": 1}
+
+
+def _reply(email: dict[str, Any]) -> OurReply:
+    return OurReply(
+        order_id=ASKED,
+        type=email["type"],
+        reference=email["reference"],
+        state=ResponseState.SENT,
+        reason="taken",
+    )
+
+
 def _expected(purchase_order: str, kg: int | None) -> dict[str, Any]:
     return {
         "customer_id": CUSTOMER,
@@ -82,6 +163,11 @@ def _expected(purchase_order: str, kg: int | None) -> dict[str, Any]:
         "should_deliver": kg is not None,
         "reason": "no link" if kg is None else "",
     }
+
+
+def _barmate() -> dict[str, Any]:
+    hooks = {"attempts": [], "lost": [], "waiting": 0}
+    return {"deliveries": [], "emails": [], "answered": [], "hooks": hooks}
 
 
 def _registry() -> dict[str, Any]:

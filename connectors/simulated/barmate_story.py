@@ -9,7 +9,7 @@ import itertools
 import random
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -28,6 +28,8 @@ AHEAD_SECONDS: Final = 0.5
 # Shares of customers who take back what they asked for although the goods come, and who confirm what came.
 TAKEN_BACK_SHARE: Final = 0.05
 RECEIVED_SHARE: Final = 0.5
+# Share of customers who take back what the warehouse cancels; the others wait for the supplier's word.
+AGREED_SHARE: Final = 0.5
 _ENDS: Final = frozenset({"completed", "cancelled"})
 
 
@@ -58,6 +60,20 @@ def customer_steps(steps: Sequence[Step], chance: random.Random, *, most: int) -
     return tuple(sorted(made, key=lambda step: step.offset))
 
 
+def without_the_unasked(steps: Sequence[Step], *, most: int) -> tuple[Step, ...]:
+    """Return a story in which nobody asked for more: the numbers beyond the first ``most`` are gone, except for one.
+
+    That one names goods that barmate never heard of.
+    """
+    named = [step.key for step in steps if _is_asked_for(step)]
+    unasked = frozenset(named[most + 1 :])
+    return tuple(_unnamed(step) if step.key in unasked and _is_asked_for(step) else step for step in steps)
+
+
+def _unnamed(step: Step) -> Step:
+    return replace(step, record={**(step.record or {}), "numberExternal": None})
+
+
 def _is_asked_for(step: Step) -> bool:
     return step.kind is Kind.CREATE and isinstance((step.record or {}).get("numberExternal"), str)
 
@@ -68,6 +84,8 @@ def _of_one(begin: Step, end: Step | None, chance: random.Random) -> list[Custom
     steps = [CustomerStep(offset=begin.offset - AHEAD_SECONDS, key=number, deed=Deed.ASK, record=record)]
     fate = chance.random()
     if end is None:
+        return steps
+    if end.status == "cancelled" and fate >= AGREED_SHARE:
         return steps
     if end.status == "cancelled" or fate < TAKEN_BACK_SHARE:
         return [*steps, CustomerStep(offset=end.offset, key=number, deed=Deed.CANCEL)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,7 +13,7 @@ import orjson
 from connectors.simulated import faults as fault_catalogue
 from connectors.simulated.barmate import Barmate
 from connectors.simulated.barmate_server import BarmateServer
-from connectors.simulated.barmate_story import Customers, customer_steps
+from connectors.simulated.barmate_story import Customers, customer_steps, without_the_unasked
 from connectors.simulated.barmate_switches import BarmateSwitches
 from connectors.simulated.clock import Clock, SystemClock
 from connectors.simulated.http_server import LocalServer
@@ -71,7 +71,8 @@ class Systems:
     def __init__(self, options: Options, *, clock: Clock | None = None) -> None:
         """Build everything; ``clock`` defaults to the machine's own time."""
         self.clock = SystemClock() if clock is None else clock
-        self.story = tell(changed_plan(options))
+        told = tell(changed_plan(options))
+        self.story = replace(told, steps=without_the_unasked(told.steps, most=options.customer_orders))
         self._options = options
         self.warehouse_server = self._warehouse()
         self.registry_server = self._registry()

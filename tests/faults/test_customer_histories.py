@@ -19,7 +19,7 @@ from tests.customer_kit import HOST, Bench, Killed
 from worker.clock import SystemClock
 from worker.customers import hints
 from worker.customers.hints import Hint
-from worker.customers.rereading import SET_BACK_SECONDS
+from worker.customers.rereading import SET_BACK_POLLS
 from worker.db import Database
 from worker.db.upgrade import upgrade
 
@@ -66,7 +66,7 @@ def test_after_the_world_goes_quiet_every_order_is_held_as_it_is_and_told_in_ord
             _do(bench, deed, number, meanwhile, nth)
         bench.die_at = None
         bench.line.before = lambda _asked: None
-        bench.clock.advance(SET_BACK_SECONDS + 60)
+        bench.clock.advance((SET_BACK_POLLS + 1) * 60)
         bench.restart()
         bench.settle()
 

@@ -10,9 +10,10 @@ from worker.db import Database
 from worker.db.tables import accounts, tasks
 from worker.db.upgrade import upgrade
 from worker.errors import UsageError
-from worker.rehearsal.facts import Facts, has_polled, hurry, look
+from worker.rehearsal.facts import Facts, Watched, has_polled, hurry, look
 from worker.rehearsal.options import Options
 from worker.rehearsal.store import lose, require_empty
+from worker.states import ResponseState
 
 
 @pytest.fixture
@@ -61,7 +62,9 @@ def test_a_redis_that_holds_anything_is_refused(postgres_url: str, redis_url: st
 
 def test_the_facts_of_a_new_database_are_none(database: Database) -> None:
     """Before the first poll there is nothing, and nobody has asked the source."""
-    assert look(database, "acme") == Facts()
+    assert look(database, Watched(account="acme", barmate="bar"), None) == Facts(
+        responses=dict.fromkeys(map(str, ResponseState), 0)
+    )
     assert not has_polled(database, "acme")
     with database.write() as connection:
         connection.execute(sa.insert(accounts).values(**account()))

@@ -1,6 +1,7 @@
 """Responses to customer orders: what is said, when, and that nothing is said twice."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from connectors.simulated.switches import PostFault
 from tests.customer_kit import HOST, Killed
-from tests.responding_kit import DENIED, NOT_SENT, QUIET, Desk
+from tests.responding_kit import DENIED, NOT_SENT, QUIET, SETTLE, Desk
 from worker.errors import UsageError
 from worker.responding.decision import Hold, Rest, Say, Wait
 from worker.responding.person import Finding, resolve
@@ -255,6 +256,17 @@ def test_an_answer_lost_after_the_commit_is_found(desk: Desk, fault: PostFault, 
     assert desk.states(key) == ["sent"]
     assert len(desk.post.posts) == 1
     assert desk.held(key).status == "ACCEPTED"
+
+
+def test_the_settle_time_begins_when_the_exchange_is_over(desk: Desk) -> None:
+    """No byte leaves after the call has ended, so nothing is gained by waiting for its deadline first."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [PostFault.DROP_BEFORE_COMMIT]
+    desk.service.advance(key)
+    (reply,) = desk.replies(key)
+
+    assert reply.settled_at == reply.changed_at + timedelta(seconds=SETTLE)
 
 
 @pytest.mark.parametrize("fault", _LOST_BEFORE)

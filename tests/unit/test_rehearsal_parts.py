@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import NOON, ManualClock
-from tests.rehearsal_evidence import evidence, happened, with_happened
+from tests.rehearsal_evidence import answered, evidence, happened, told, with_happened
 from worker.errors import UsageError
 from worker.rehearsal import report
 from worker.rehearsal.audit import audit
@@ -36,6 +36,7 @@ ADDRESSES = {
     "warehouse": {"url": "http://127.0.0.1:7001/api/v1-beta", "read_only_key": "key"},
     "registry": {"url": "http://127.0.0.1:7002/registry/v0", "access_token": "token", "client_secret": "secret"},
     "webhook": {"url": "http://127.0.0.1:7003/hook", "secret": "whsec_x"},
+    "barmate": {"url": "http://127.0.0.1:7004", "token": "barmate-token"},
 }
 STORY = {
     "links": [
@@ -122,6 +123,23 @@ def test_the_scene_has_the_operators_files_and_a_clean_environment(
     assert scene.links.read_text().splitlines()[1] == '"PO,8;x",ord_1,,,yes,7'
 
 
+def test_the_scene_answers_customers_and_hears_barmate(tmp_path: Path) -> None:
+    """Every rehearsal has barmate: responses are on, and its webhooks have a listener with a secret."""
+    scene = set_up(plan(Options()), ADDRESSES, STORY, tmp_path, NOON)
+    settings = {name.removeprefix("WAYBILL_BARMATE__"): value for name, value in scene.environment.items()}
+
+    assert scene.barmate == "127.0.0.1:7004"
+    assert (settings["RESPOND"], settings["RESPOND_REJECT"], settings["LINK_BY"]) == ("true", "true", "number_external")
+    assert scene.hook_url == f"http://127.0.0.1:{settings['LISTEN_PORT']}/barmate"
+    assert scene.hook_headers == {settings["WEBHOOK_HEADER"]: settings["WEBHOOK_SECRET"]}
+
+
+def test_customer_orders_stay_few() -> None:
+    """Open ones are read again and again, so a large story must not drown in them."""
+    assert plan(Options(deliveries=60)).customer_orders == 21
+    assert plan(Options(deliveries=2000)).customer_orders == 100
+
+
 def test_a_checkout_stays_importable_from_the_scratch_directory() -> None:
     """The processes find waybill although they work elsewhere, and what was on the path stays there."""
     clean = plain_environment({"PYTHONPATH": "/opt/more", "WAYBILL_REDIS_URL": "redis://127.0.0.1/0"})
@@ -150,6 +168,8 @@ def test_everything_that_is_open_is_named() -> None:
         firings={"ambiguous": 3},
         certified_until=98,
         ended=frozenset(),
+        responses={"sent": 4, "unknown": 2, "needs_person": 1},
+        customer_reads=5,
     )
 
     assert still_open(OVER, busy, GOAL) == [
@@ -157,6 +177,8 @@ def test_everything_that_is_open_is_named() -> None:
         "2 mirror tasks are open",
         "1 orders are settling",
         "3 firings are ambiguous",
+        "5 customer orders are to be read",
+        "2 responses to customer orders are unknown",
         "1 of 1 orders to be delivered have not come to an end",
     ]
     assert still_open(OVER, Facts(), GOAL)[0].startswith("deliveries are certified not at all")
@@ -189,6 +211,26 @@ def test_the_report_has_a_line_for_every_discrepancy() -> None:
     assert any(line.startswith("doubled: ") for line in lines)
     assert "not settled: 2 mirror tasks are open" in lines
     assert lines[-1] == "The rehearsal failed: 2 discrepancies, 1 things not settled."
+
+
+def test_a_long_list_of_faults_is_grouped_and_wrapped() -> None:
+    """Dozens of faults are read by system, and no line is longer than the terminal."""
+    found = evidence()
+    lines = report.text(report.document(plan(Options(faults="all")), found, audit(found), course()), columns=90)
+
+    assert "  faults                warehouse: errors, resets, " in lines
+    assert "\n                        story: bad-records, unknown-values, deletions\n" in lines
+    assert max(map(len, lines.splitlines())) <= 90
+
+
+def test_the_report_tells_what_customers_were_told() -> None:
+    """Customer orders, responses, e-mails and hints have their lines."""
+    accept = told("ACCEPT", 1, reference="LS1", day="2026-03-02")
+    found = answered(accept, accept)
+    lines = report.text(report.document(plan(Options()), found, audit(found), course())).splitlines()
+
+    assert "  customer orders       1 ACCEPTED" in lines
+    assert any("2 e-mails, 0 for a person; 0 hints of 0 calls, 0 lost" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from worker.customers.recording import NotedOrder, OrderRecorder
 from worker.customers.source import BarmateSource
 from worker.db import Database
 
-# An order whose reading failed is passed over for this long, in seconds: one that always fails stops nobody.
-SET_BACK_SECONDS = 300.0
+# An order whose reading failed is passed over for so many polls (five minutes, by default): one that always fails stops
+# nobody.
+SET_BACK_POLLS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class Rereading:
         try:
             return self._reader.read(order_id).event is not None
         except ConnectorError:
-            self._set_back[order_id] = self._clock.monotonic() + SET_BACK_SECONDS
+            self._set_back[order_id] = self._clock.monotonic() + SET_BACK_POLLS * self._unread_seconds
             raise
 
     def _next(self) -> str | None:

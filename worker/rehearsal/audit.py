@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from worker.rehearsal.audit_answers import audit_answers, waiting_for_a_person
 from worker.rehearsal.audit_changes import audit_changes
 from worker.rehearsal.audit_credits import audit_credits, in_doubt
 from worker.rehearsal.evidence import Evidence
@@ -10,7 +11,7 @@ from worker.rehearsal.findings import Finding, Kind, Verdict
 
 def audit(evidence: Evidence) -> Verdict:
     """Compare all sides."""
-    findings = (*audit_changes(evidence), *audit_credits(evidence), *_reconciled(evidence))
+    findings = (*audit_changes(evidence), *audit_credits(evidence), *audit_answers(evidence), *_reconciled(evidence))
     return Verdict(findings=tuple(sorted(findings)), notes=tuple(_notes(evidence)))
 
 
@@ -23,6 +24,7 @@ def _reconciled(evidence: Evidence) -> Iterator[Finding]:
 
 def _notes(evidence: Evidence) -> Iterator[str]:
     yield from in_doubt(evidence)
+    yield from waiting_for_a_person(evidence)
     for dead in evidence.ours.dead:
         yield f"dead letter {dead}"
     if evidence.lost_database and evidence.webhook["out_of_order"]:

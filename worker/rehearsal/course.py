@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from worker.clock import Clock
 from worker.db import Database
 from worker.rehearsal import facts as reading
-from worker.rehearsal.facts import Facts
+from worker.rehearsal.audit_gates import blocked
+from worker.rehearsal.facts import Facts, Order, Watched
 from worker.rehearsal.fleet import Fleet
 from worker.rehearsal.options import Disturbance, Plan, Planned
 from worker.rehearsal.processes import ProcessFailed
@@ -58,11 +59,7 @@ class Watch:
         self._database = database
         self._clock = clock
         self._say = say
-        self._to_deliver = frozenset(
-            (order["customer_id"], order["purchase_order"])
-            for order in twins.story()["expected"]
-            if order["should_deliver"]
-        )
+        self._watched = Watched(account=scene.account, barmate=scene.barmate)
         now = clock.monotonic()
         self.state = State(began=now, moved=now, hurried=now, left=list(plan.disturbances))
 
@@ -85,7 +82,8 @@ class Watch:
             self._require_in_time(progress)
             self._disturb(progress)
             self._note_the_end(progress)
-            facts = reading.look(self._database, self._scene.account)
+            ended_at = None if self.state.goal is None else self.state.goal.story_ended
+            facts = reading.look(self._database, self._watched, ended_at)
             self._say(progress, facts)
             left = still_open(progress, facts, self.state.goal)
             if not left or self._is_over(facts):
@@ -100,7 +98,15 @@ class Watch:
 
     def _note_the_end(self, progress: Progress) -> None:
         if progress.done and not self.state.left and self.state.goal is None:
-            self.state.goal = Goal(story_ended=self._clock.now().timestamp(), to_deliver=self._to_deliver)
+            self.state.goal = Goal(story_ended=self._clock.now().timestamp(), to_deliver=self._to_deliver())
+
+    def _to_deliver(self) -> frozenset[Order]:
+        """What the story expects and no customer order forbids."""
+        story, twins = self._twins.story(), self._twins
+        expected = frozenset(
+            (order["customer_id"], order["purchase_order"]) for order in story["expected"] if order["should_deliver"]
+        )
+        return expected - blocked(twins.truth("warehouse"), twins.truth("barmate")).keys()
 
     def _is_over(self, facts: Facts) -> bool:
         """Whether waiting longer is of no use; cuts waits short on the way there."""

@@ -1,15 +1,26 @@
 """What the audit compares: the twins' truth, the story's expectations, and what our database holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
 from worker.db import Database
-from worker.db.tables import coverage, deliveries, events, firings, orders, set_aside, tasks
-from worker.states import CoverageState, FiringState, TaskState
+from worker.db.tables import (
+    coverage,
+    customer_hints,
+    customer_orders,
+    customer_responses,
+    deliveries,
+    events,
+    firings,
+    orders,
+    set_aside,
+    tasks,
+)
+from worker.states import CoverageState, FiringState, ResponseState, TaskState
 
 Document = Mapping[str, Any]
 # (customer id, purchase order)
@@ -57,8 +68,22 @@ class OurFiring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OurReply:
+    """A response's row: what we told the customer, and whether barmate has it."""
+
+    order_id: str
+    type: str
+    reference: str | None
+    state: ResponseState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """Everything the audit wants of our database. `events`: id → subject; `holes` and `dead`: sentences."""
+    """Everything the audit wants of our database.
+
+    `events`: id → subject; `holes` and `dead`: sentences; `customer_orders`: id → status; `hints`: keys of webhooks.
+    """
 
     deliveries: tuple[Held, ...]
     set_aside: tuple[Aside, ...]
@@ -67,6 +92,9 @@ class Ours:
     events: Mapping[str, str]
     holes: tuple[str, ...] = ()
     dead: tuple[str, ...] = ()
+    customer_orders: Mapping[str, str] = field(default_factory=dict)
+    replies: tuple[OurReply, ...] = ()
+    hints: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +104,7 @@ class Evidence:
     story: Document
     warehouse: Document
     registry: Document
+    barmate: Document
     webhook: Document
     ours: Ours
     lost_database: bool = False
@@ -94,6 +123,9 @@ def our_side(database: Database) -> Ours:
             events={row.id: row.subject for row in connection.execute(sa.select(events.c.id, events.c.subject))},
             holes=_holes(connection),
             dead=_dead(connection),
+            customer_orders=_customer_orders(connection),
+            replies=_replies(connection),
+            hints=frozenset(connection.execute(sa.select(customer_hints.c.idempotency_key)).scalars()),
         )
 
 
@@ -143,3 +175,22 @@ def _holes(connection: sa.Connection) -> tuple[str, ...]:
 def _dead(connection: sa.Connection) -> tuple[str, ...]:
     rows = connection.execute(sa.select(tasks).where(tasks.c.state == TaskState.DISCARDED))
     return tuple(f"{row.kind} {row.subject}: {row.error}" for row in rows)
+
+
+def _customer_orders(connection: sa.Connection) -> dict[str, str]:
+    rows = connection.execute(sa.select(customer_orders.c.id, customer_orders.c.status, customer_orders.c.visible))
+    return {row.id: row.status if row.visible else "not known to barmate" for row in rows}
+
+
+def _replies(connection: sa.Connection) -> tuple[OurReply, ...]:
+    rows = connection.execute(sa.select(customer_responses).order_by(customer_responses.c.id))
+    return tuple(
+        OurReply(
+            order_id=row.order_id,
+            type=row.type,
+            reference=row.reference,
+            state=ResponseState(row.state),
+            reason=row.reason,
+        )
+        for row in rows
+    )

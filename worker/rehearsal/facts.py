@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from worker.customers.queue import left
 from worker.db import Database
 from worker.db.tables import accounts, events, firings, orders, tasks
 from worker.reading import coverage
+from worker.responding import reply_rows
 from worker.states import FiringState, TaskState
 
 # Where a firing of an order that should be delivered may be left: the registry has it, or a person must look.
@@ -22,7 +24,10 @@ Order = tuple[int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """One look. `certified_until`: seconds since 1970; `open_tasks` by kind; `ended`: orders, by their firing."""
+    """One look. `certified_until`: seconds since 1970; `open_tasks` by kind; `ended`: orders, by their firing.
+
+    `responses` to customer orders by state; `customer_reads`: readings that are owed at barmate.
+    """
 
     events: int = 0
     open_tasks: Mapping[str, int] = field(default_factory=dict)
@@ -30,10 +35,24 @@ class Facts:
     firings: Mapping[str, int] = field(default_factory=dict)
     certified_until: int | None = None
     ended: frozenset[Order] = frozenset()
+    responses: Mapping[str, int] = field(default_factory=dict)
+    customer_reads: int = 0
 
 
-def look(database: Database, account: str) -> Facts:
-    """Read the facts in one view. Raises DatabaseUnavailable."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """Whose facts: the account at the warehouse and the one at barmate."""
+
+    account: str
+    barmate: str
+
+
+def look(database: Database, watched: Watched, ended_at: float | None) -> Facts:
+    """Read the facts in one view; `ended_at`: when the story ended, as seconds since 1970. Raises DatabaseUnavailable.
+
+    After its end every open customer order has to be read once more.
+    """
+    account, barmate = watched.account, watched.barmate
     with database.read() as connection:
         # None before the first poll.
         start = connection.execute(sa.select(accounts.c.start).where(accounts.c.name == account)).scalar_one_or_none()
@@ -44,7 +63,14 @@ def look(database: Database, account: str) -> Facts:
             firings=_counts(connection, firings.c.state),
             certified_until=coverage.certified_until(connection, account, start),
             ended=_ended(connection),
+            responses=reply_rows.counts(connection, barmate),
+            customer_reads=left(connection, barmate, since=_since(ended_at)),
         )
+
+
+def _since(ended_at: float | None) -> datetime:
+    seconds = 0.0 if ended_at is None else ended_at + _STALE_SECONDS
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def has_polled(database: Database, account: str) -> bool:
@@ -68,6 +94,8 @@ def hurry(database: Database) -> None:
             connection.execute(sa.update(table).where(table.c.look_at > later).values(look_at=now))
 
 
+# A faulty reading at barmate may show what was a second ago.
+_STALE_SECONDS = 2.0
 # What is due within these seconds comes by itself soon enough.
 _A_MOMENT_SECONDS = 6.0
 

@@ -25,6 +25,10 @@ _SHORTEST_STORY_SECONDS = 8.0
 _REAL_STORY_SECONDS = 600.0
 # Kills where every fault is wanted: before, while and after most orders are completed.
 _MANY_KILLS = 3
+# Of so many deliveries one was asked for at barmate, up to so many in all: enough for every course that a customer
+# order takes, and few enough that open ones are read again and again beside everything else.
+_DELIVERIES_PER_CUSTOMER_ORDER = 3
+_MOST_CUSTOMER_ORDERS = 100
 # Shares of the story's length: when orders are being delivered (the last ones after its end), and when about half are.
 _DELIVERING = (0.5, 1.1)
 _HALF_DELIVERED = (0.85, 1.05)
@@ -72,15 +76,35 @@ class Pace:
     settle: float
     timeout: float
     lease: float
+    barmate_poll: float
+    barmate_requests: float
 
 
 # The twin's rows are visible within half a second, its late commits and stale lists within a second or two.
 COMPRESSED = Pace(
-    source_limit=0.0, requests_per_second=400.0, poll=0.2, lag=2.0, quiet=1.0, settle=3.0, timeout=2.0, lease=5.0
+    source_limit=0.0,
+    requests_per_second=400.0,
+    poll=0.2,
+    lag=2.0,
+    quiet=1.0,
+    settle=3.0,
+    timeout=2.0,
+    lease=5.0,
+    barmate_poll=3.0,
+    barmate_requests=100.0,
 )
 # The defaults of the settings, and the limit that the vendor states.
 REAL = Pace(
-    source_limit=1.0, requests_per_second=1.0, poll=5.0, lag=60.0, quiet=600.0, settle=300.0, timeout=30.0, lease=30.0
+    source_limit=1.0,
+    requests_per_second=1.0,
+    poll=5.0,
+    lag=60.0,
+    quiet=600.0,
+    settle=300.0,
+    timeout=30.0,
+    lease=30.0,
+    barmate_poll=60.0,
+    barmate_requests=1.0,
 )
 
 
@@ -107,6 +131,11 @@ class Plan:
     def resends(self) -> bool:
         """Whether an operator could allow resending: only where the registry refuses used batches (DESIGN §6.7)."""
         return "registry-used-batches-accepted" not in self.twins_faults
+
+    @property
+    def customer_orders(self) -> int:
+        """How many are placed at barmate, at most."""
+        return min(_MOST_CUSTOMER_ORDERS, 1 + self.options.deliveries // _DELIVERIES_PER_CUSTOMER_ORDER)
 
     @property
     def limit_seconds(self) -> float:

@@ -1,6 +1,7 @@
 """One rehearsal from beginning to end (DESIGN §8, `rehearse`)."""
 
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from worker.db import Database
 from worker.errors import UsageError
 from worker.rehearsal import report
 from worker.rehearsal.audit import audit
+from worker.rehearsal.audit_gates import gated
 from worker.rehearsal.course import Watch
 from worker.rehearsal.evidence import Evidence, our_side
 from worker.rehearsal.fleet import Fleet
@@ -29,6 +31,8 @@ from worker.rehearsal.twins import Twins, start_twins
 
 PASSED = 0
 FAILED = 1
+# Columns of a report that is not written to a terminal.
+_COLUMNS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ def run(options: Options, out: TextIO, clock: Clock | None = None) -> int:
         progress.say(failure.sentence)
         return FAILED
     progress.clear()
-    out.write(report.text(told))
+    out.write(report.text(told, columns=shutil.get_terminal_size((_COLUMNS, 0)).columns))
     if options.report is not None:
         options.report.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
     return PASSED if told["passed"] else FAILED
@@ -93,6 +97,7 @@ def _rehearse(stage: _Stage, clock: Clock, progress: ProgressLine) -> dict[str, 
         clock=clock,
         say=progress.show,
     )
+    stage.twins.call_at(stage.scene.hook_url, stage.scene.hook_headers)
     watch.until_polled()
     began = clock.monotonic()
     stage.twins.begin()
@@ -125,16 +130,18 @@ def _evidence(stage: _Stage, *, swept: bool) -> Evidence:
     stage.twins.calm()
     # Whatever it ends with is evidence.
     reconciled = stage.fleet.command("reconcile", "reconcile", "--supplier", allowed=range(256))
-    return Evidence(
+    found = Evidence(
         story=stage.twins.story(),
         warehouse=stage.twins.truth("warehouse"),
         registry=stage.twins.truth("registry"),
+        barmate=stage.twins.truth("barmate"),
         webhook=stage.twins.truth("webhook"),
         ours=our_side(stage.database),
         lost_database=any(planned.kind is Disturbance.LOSE_DATABASE for planned in stage.plan.disturbances),
         swept=swept,
         reconciled=reconciled,
     )
+    return gated(found)
 
 
 def _sizes(thought: Plan) -> str:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 import worker
 from worker.rehearsal.options import Pace, Plan
+from worker.web.listener import PATH
 
 # The oldest delivery of a story lies six hours back.
 _START_BEFORE = timedelta(hours=8)
@@ -24,6 +26,9 @@ _LINK_COLUMNS = (
     "open_ended",
     "customer_id",
 )
+# Where the goods of the story go; every other setting of a response is decided by the pace.
+_TIME_ZONE = "Europe/Zurich"
+_HOOK_HEADER = "X-Rehearsal-Secret"
 _FACTOR_COLUMNS = ("article_number", "unit", "kg_per_unit")
 # Settings of the machine that must not reach the scene: its own waybill, and proxies in front of loopback.
 _PROXIES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
@@ -40,6 +45,9 @@ class Scene:
     environment: Mapping[str, str]
     database_url: str
     account: str
+    barmate: str
+    hook_url: str
+    hook_headers: Mapping[str, str]
 
 
 def plain_environment(inherited: Mapping[str, str]) -> dict[str, str]:
@@ -63,11 +71,14 @@ def set_up(plan: Plan, addresses: Document, story: Document, directory: Path, no
     state = directory / "state"
     own = f"sqlite:///{state / 'waybill.db'}"
     database_url = own if plan.options.database_url is None else plan.options.database_url
+    port = _free_port()
+    headers = {_HOOK_HEADER: hashlib.sha256(f"barmate {plan.options.seed}".encode()).hexdigest()}
     settings = {
         **_places(plan, state),
         **_systems(plan.pace, addresses, now),
         **_credits(plan, factors),
         **_webhook(addresses),
+        **_barmate(plan, addresses["barmate"], port, headers),
     }
     return Scene(
         directory=directory,
@@ -75,6 +86,9 @@ def set_up(plan: Plan, addresses: Document, story: Document, directory: Path, no
         environment={**plain_environment(os.environ), **{f"WAYBILL_{name}": text for name, text in settings.items()}},
         database_url=database_url,
         account=str(addresses["warehouse"]["url"]).split("/")[2],
+        barmate=str(addresses["barmate"]["url"]).split("/")[2],
+        hook_url=f"http://127.0.0.1:{port}{PATH}",
+        hook_headers=headers,
     )
 
 
@@ -121,6 +135,35 @@ def _credits(plan: Plan, factors: Path) -> dict[str, str]:
 
 def _webhook(addresses: Document) -> dict[str, str]:
     return {"WEBHOOK__URL": addresses["webhook"]["url"], "WEBHOOK__SECRET": addresses["webhook"]["secret"]}
+
+
+def _barmate(plan: Plan, barmate: Document, port: int, headers: Mapping[str, str]) -> dict[str, str]:
+    ((header, secret),) = headers.items()
+    return {
+        "BARMATE__BASE_URL": barmate["url"],
+        "BARMATE__TOKEN": barmate["token"],
+        "BARMATE__LINK_BY": "number_external",
+        "BARMATE__POLL_SECONDS": str(plan.pace.barmate_poll),
+        "BARMATE__REQUESTS_PER_SECOND": str(plan.pace.barmate_requests),
+        "BARMATE__RESPOND": "true",
+        "BARMATE__RESPOND_REJECT": "true",
+        "BARMATE__QUIET_SECONDS": str(plan.pace.quiet),
+        "BARMATE__SETTLE_SECONDS": str(plan.pace.settle),
+        # The twin's late responses take effect within a second, far inside of the settle time.
+        "BARMATE__RESEND_AFTER_ABSENCE": "true",
+        "BARMATE__TIME_ZONE": _TIME_ZONE,
+        "BARMATE__LISTEN_PORT": str(port),
+        "BARMATE__WEBHOOK_HEADER": header,
+        "BARMATE__WEBHOOK_SECRET": secret,
+    }
+
+
+def _free_port() -> int:
+    """A port that the daemon can have again after each restart."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
 
 
 def _link_row(link: Document) -> dict[str, object]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from worker.rehearsal.facts import Facts, Order
 from worker.rehearsal.twins import Progress
-from worker.states import FiringState, OrderState
+from worker.states import FiringState, OrderState, ResponseState
 
 # On their way to an end by themselves; a held one waits, and is settled as far as anybody can tell.
 _UNDER_WAY = (
@@ -16,6 +16,8 @@ _UNDER_WAY = (
     FiringState.AMBIGUOUS,
     FiringState.ABSENT,
 )
+# One that needs a person waits as well.
+_BEING_SAID = (ResponseState.WANTED, ResponseState.SENDING, ResponseState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ def still_open(progress: Progress, facts: Facts, goal: Goal | None) -> list[str]
         *_reading(facts, goal),
         *(f"{count} {kind} tasks are open" for kind, count in sorted(facts.open_tasks.items())),
         *_moving(facts),
+        *_customers(facts),
         *_undelivered(facts, goal),
     ]
 
@@ -45,8 +48,8 @@ def has_read_all(facts: Facts, goal: Goal | None) -> bool:
 
 def signature(facts: Facts) -> tuple[object, ...]:
     """Changes whenever anything moves."""
-    groups = (facts.open_tasks, facts.orders, facts.firings)
-    return facts.events, facts.ended, *(tuple(sorted(group.items())) for group in groups)
+    groups = (facts.open_tasks, facts.orders, facts.firings, facts.responses)
+    return facts.events, facts.ended, facts.customer_reads, *(tuple(sorted(group.items())) for group in groups)
 
 
 def _reading(facts: Facts, goal: Goal) -> list[str]:
@@ -61,6 +64,13 @@ def _moving(facts: Facts) -> list[str]:
     moving = {state: facts.firings.get(state, 0) for state in _UNDER_WAY}
     said = [f"{settling} orders are settling"] if settling else []
     return said + [f"{count} firings are {state}" for state, count in moving.items() if count]
+
+
+def _customers(facts: Facts) -> list[str]:
+    """What is not read or said at barmate yet."""
+    reads, said = facts.customer_reads, {state: facts.responses.get(state, 0) for state in _BEING_SAID}
+    owed = [f"{reads} customer orders are to be read"] if reads else []
+    return owed + [f"{count} responses to customer orders are {state}" for state, count in said.items() if count]
 
 
 def _undelivered(facts: Facts, goal: Goal) -> list[str]:

@@ -18,6 +18,7 @@ _ANSWER_SECONDS = 60.0
 # What makes the registry's answers true again, so that the last comparison reads what there is.
 _CALM: Mapping[str, Mapping[str, float]] = {
     "warehouse": {"server_error": 0.0, "reset": 0.0, "truncated": 0.0, "slow": 0.0, "throttled": 0.0},
+    "barmate": {"server_error": 0.0, "reset": 0.0, "truncated": 0.0, "slow": 0.0, "throttled": 0.0, "stale": 0.0},
     "registry": {"read_error": 0.0, "read_stale": 0.0, "read_partial": 0.0, "list_lag_seconds": 0.0},
 }
 
@@ -56,11 +57,16 @@ class Twins:
     def progress(self) -> Progress:
         """How far the story is."""
         told = self._ask("GET", "/progress")
-        return Progress(elapsed=float(told["elapsed_seconds"]), steps_left=int(told["steps_left"]))
+        left = int(told["steps_left"]) + int(told["customers"]["steps_left"])
+        return Progress(elapsed=float(told["elapsed_seconds"]), steps_left=left)
 
     def truth(self, system: str) -> dict[str, Any]:
-        """What truly happened at `warehouse`, `registry` or `webhook`."""
+        """What truly happened at `warehouse`, `registry`, `barmate` or `webhook`."""
         return self._ask("GET", f"/truth/{system}")
+
+    def call_at(self, url: str, headers: Mapping[str, str]) -> None:
+        """Let barmate call that address from now on, with these headers."""
+        self._ask("POST", "/barmate/hooks", {"url": url, "headers": headers})
 
     def last_words(self) -> str:
         """The end of the simulators' log."""
@@ -95,6 +101,7 @@ def start_twins(processes: Processes, plan: Plan, environment: Mapping[str, str]
     command = [sys.executable, "-m", "connectors.simulated", "--hold"]
     command += ["--seed", str(options.seed), "--deliveries", str(options.deliveries), "--orders", str(options.orders)]
     command += ["--story-seconds", str(plan.story_seconds), "--requests-per-second", str(plan.pace.source_limit)]
+    command += ["--customer-orders", str(plan.customer_orders)]
     command += ["--faults", ",".join(plan.twins_faults) if plan.twins_faults else "none"]
     child = processes.start("simulators", command, environment, stdout=subprocess.PIPE)
     line = b"" if child.running.stdout is None else child.running.stdout.readline()

@@ -78,9 +78,20 @@ class Moves:
         """Provably nothing left: as if it had not been tried."""
         return self._moved(sending, state=ResponseState.WANTED, sends=sending.sends - 1, reason=reason)
 
-    def unknown(self, sending: Reply, reason: str, *, status: int | None = None, answer: str | None = None) -> Reply:
-        """What came back, if anything, does not settle it."""
-        return self._moved(sending, state=ResponseState.UNKNOWN, reason=reason, answer_status=status, answer=answer)
+    def unknown(self, sending: Reply, reason: str) -> Reply:
+        """Its time is over, and nobody noted what came back."""
+        return self._moved(sending, state=ResponseState.UNKNOWN, reason=reason)
+
+    def unsettled(self, sending: Reply, reason: str, *, status: int | None) -> Reply:
+        """The exchange is over and did not settle it: no byte leaves any more, so the settle time begins now."""
+        return self._moved(
+            sending,
+            lambda now: {"settled_at": now + self._terms.settle},
+            state=ResponseState.UNKNOWN,
+            reason=reason,
+            answer_status=status,
+            answer=reason,
+        )
 
     def sent(self, reply: Reply, reason: str, *, status: int | None = None) -> Reply:
         """It is there: barmate said so, or shows it."""

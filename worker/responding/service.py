@@ -155,7 +155,7 @@ class Responding:
             # The wait for a turn took all of its time: no connection was made.
             return Later(until=self._now() + timedelta(seconds=_UNSENT_SECONDS), reason=outcome.sentence)
         status = NOT_FOUND if isinstance(outcome, NotFound) else outcome.status
-        self._moves.unknown(reply, outcome.sentence, status=status, answer=outcome.sentence)
+        self._moves.unsettled(reply, outcome.sentence, status=status)
         self._checkpoint(RECORDED)
         return Later(until=self._now(), reason=outcome.sentence, counted=False)
 

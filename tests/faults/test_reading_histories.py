@@ -27,8 +27,8 @@ from worker.states import CoverageState
 
 LAG = 20.0
 # Some in every run, thousands in the long one.
-EXAMPLES = 120
-THOUSANDS = int(os.environ.get("WAYBILL_TEST_HISTORIES", "3000"))
+EXAMPLES = 100
+THOUSANDS = int(os.environ.get("WAYBILL_TEST_HISTORIES", "2000"))
 # Seconds that a history may take on a busy machine, with what goes before the first one.
 PATIENCE = 60 + 3 * EXAMPLES
 # Histories are full of chance, so making one smaller makes another one: it would take long and tell nothing.

@@ -33,8 +33,8 @@ STEP_BACK = timedelta(seconds=2)
 # Clocks this far apart are told, in seconds: nothing is read wrongly, since the server's alone counts for that, but
 # signatures and due times go by ours.
 SKEW_SECONDS = 30.0
-# From this change of skew on, one of the two clocks was set: answers are rarely so slow, and the guard band holds what a
-# smaller change hides.
+# From this change of skew on, one of the two clocks was set: answers are rarely so slow, and the guard band holds what
+# a smaller change hides.
 JUMP = timedelta(seconds=5)
 # Stands in `accounts.start` until the first server time is known.
 _UNFIXED = -1

@@ -62,6 +62,9 @@ def test_a_rehearsal_on_the_embedded_database_passes(tmp_path: Path) -> None:
     assert_passed(done)
     assert done.report["webhook"]["badly_signed"] == 0
     assert done.report["requests"]["throttled"] == 0
+    assert done.report["barmate"]["responses"] > 0
+    assert done.report["barmate"]["emails"] == done.report["barmate"]["responses"]
+    assert done.report["barmate"]["hints"] > 0
 
 
 def test_a_rehearsal_with_several_processes_passes(tmp_path: Path, postgres_url: str, redis_url: str) -> None:

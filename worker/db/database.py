@@ -60,7 +60,13 @@ class Database:
         self.url = sa.engine.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
-        options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads, "pool_size": POOL_SIZE}
+        options: dict[str, Any] = {
+            "json_serializer": _dumps,
+            "json_deserializer": orjson.loads,
+            "pool_size": POOL_SIZE,
+            # Last given back, first taken: its cache knows the file as it is, where others would read it anew.
+            "pool_use_lifo": True,
+        }
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
         self.engine = sa.create_engine(self.url, **options)

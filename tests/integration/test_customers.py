@@ -363,6 +363,25 @@ def test_an_order_whose_reading_always_fails_stops_nobody(bench: Bench) -> None:
     assert set(bench.statuses()) == set(keys[1:])
 
 
+def test_one_failure_among_answers_is_no_failure_in_a_row(bench: Bench) -> None:
+    """Every third reading fails, whatever is read: nothing waits, since barmate answers the others."""
+    keys = bench.place(12)
+    bench.poll()
+    readings: list[str] = []
+
+    def fail(asked: str) -> None:
+        readings.append(asked)
+        if len(readings) % 3 == 0:
+            raise _fault(ServerFault)
+
+    bench.line.before = fail
+    for _ in range(6):
+        bench.read(60)
+
+    assert sorted({*readings}) == sorted(keys)
+    assert len([status for status in bench.statuses() if status in keys]) == 8
+
+
 def test_a_refusal_is_told_once_and_waited_out(bench: Bench) -> None:
     """401: a person has to act; it is asked again after a minute, and the end of it is told."""
 

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import structlog
+
 from connectors.errors import ConnectorError
 from worker.clock import Clock
 from worker.customers.queue import next_due
 from worker.customers.recording import NotedOrder, OrderRecorder
 from worker.customers.source import BarmateSource
 from worker.db import Database
+
+_log = structlog.get_logger(__name__)
 
 # An order whose reading failed is passed over for so many polls (five minutes, by default): one that always fails stops
 # nobody.
@@ -77,15 +81,24 @@ class Rereading:
         return frozenset(self._set_back)
 
     def run(self, seconds: float) -> RereadReport:
-        """Read what is due for about that long. Raises ConnectorError; what was read until then is kept."""
+        """Read what is due for about that long. Raises ConnectorError where the first reading fails.
+
+        Where a later one fails the run is over: barmate answers, so the next one begins at once with another order.
+        """
         until = self._clock.monotonic() + seconds
         requests = news = 0
         while not self._stopping() and self._clock.monotonic() < until:
             order_id = self._next()
             if order_id is None:
                 return RereadReport(requests=requests, news=news)
+            try:
+                news += self._read(order_id)
+            except ConnectorError as error:
+                if not requests:
+                    raise
+                _log.warning("a customer order could not be read", customer_order=order_id, error=error.sentence)
+                break
             requests += 1
-            news += self._read(order_id)
         return RereadReport(requests=requests, news=news, done=False)
 
     def _read(self, order_id: str) -> bool:

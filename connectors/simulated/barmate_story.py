@@ -30,6 +30,10 @@ TAKEN_BACK_SHARE: Final = 0.05
 RECEIVED_SHARE: Final = 0.5
 # Share of customers who take back what the warehouse cancels; the others wait for the supplier's word.
 AGREED_SHARE: Final = 0.5
+# Every third delivery comes on another day, known when so much of its time has passed.
+RESCHEDULED_EVERY: Final = 3
+RESCHEDULED_AT: Final = 0.95
+NEW_DATE: Final = "2026-05-30T09:30:00Z"
 _ENDS: Final = frozenset({"completed", "cancelled"})
 
 
@@ -68,6 +72,24 @@ def without_the_unasked(steps: Sequence[Step], *, most: int) -> tuple[Step, ...]
     named = [step.key for step in steps if _is_asked_for(step)]
     unasked = frozenset(named[most + 1 :])
     return tuple(_unnamed(step) if step.key in unasked and _is_asked_for(step) else step for step in steps)
+
+
+def rescheduled(steps: Sequence[Step], *, most: int) -> tuple[Step, ...]:
+    """Return the story with a last change of the day for some of the goods that were asked for, before they end."""
+    gone = {step.key for step in steps if step.kind is Kind.VANISH}
+    named = list(itertools.islice(filter(_is_asked_for, steps), most))
+    ends = {step.key: step.offset for step in steps if step.status in _ENDS}
+    moved = [
+        Step(
+            offset=begin.offset + RESCHEDULED_AT * (ends[begin.key] - begin.offset),
+            key=begin.key,
+            kind=Kind.EDIT,
+            record={"date": NEW_DATE},
+        )
+        for begin in named[::RESCHEDULED_EVERY]
+        if begin.key in ends and begin.key not in gone
+    ]
+    return tuple(sorted((*steps, *moved), key=lambda step: step.offset))
 
 
 def _unnamed(step: Step) -> Step:

@@ -117,10 +117,5 @@ class StepMaker:
         if self._chance.random() >= EDIT_SHARE:
             return []
         offset = self._chance.uniform(created, ended)
-        number = self._chance.randint(1, 9)
-        fields = {
-            "note": f"Edited note {number}",
-            "date": f"2026-05-2{number}T09:30:00Z",
-            "priority": self._chance.choice(("low", "high")),
-        }
+        fields = {"note": f"Edited note {self._chance.randint(1, 9)}", "priority": self._chance.choice(("low", "high"))}
         return [Step(offset=offset, key=delivery.key, kind=Kind.EDIT, record=fields)]

@@ -13,7 +13,7 @@ import orjson
 from connectors.simulated import faults as fault_catalogue
 from connectors.simulated.barmate import Barmate
 from connectors.simulated.barmate_server import BarmateServer
-from connectors.simulated.barmate_story import Customers, customer_steps, without_the_unasked
+from connectors.simulated.barmate_story import Customers, customer_steps, rescheduled, without_the_unasked
 from connectors.simulated.barmate_switches import BarmateSwitches
 from connectors.simulated.clock import Clock, SystemClock
 from connectors.simulated.http_server import LocalServer
@@ -72,7 +72,8 @@ class Systems:
         """Build everything; ``clock`` defaults to the machine's own time."""
         self.clock = SystemClock() if clock is None else clock
         told = tell(changed_plan(options))
-        self.story = replace(told, steps=without_the_unasked(told.steps, most=options.customer_orders))
+        named = without_the_unasked(told.steps, most=options.customer_orders)
+        self.story = replace(told, steps=rescheduled(named, most=options.customer_orders))
         self._options = options
         self.warehouse_server = self._warehouse()
         self.registry_server = self._registry()

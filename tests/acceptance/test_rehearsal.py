@@ -147,6 +147,18 @@ def test_a_rehearsal_with_every_fault_passes(tmp_path: Path, seed: str) -> None:
     assert done.report["findings"] == []
 
 
+@pytest.mark.long
+def test_a_rehearsal_with_every_fault_and_several_processes_passes(
+    tmp_path: Path, postgres_url: str, redis_url: str
+) -> None:
+    """The same with two workers: what one of them says to a customer, the other one does not say again."""
+    urls = ("--database-url", postgres_url, "--redis-url", redis_url)
+    done = rehearse(tmp_path, "--seed", "4", "--deliveries", "120", "--orders", "24", *urls, "--faults", "all")
+
+    assert done.status == 0, done.said
+    assert done.report["barmate"]["responses"] > 0
+
+
 def wait_for(folder: Path, pattern: str) -> list[Path]:
     """The files that appear in the folder."""
     deadline = time.monotonic() + 60

@@ -16,13 +16,13 @@ import pytest
 from connectors.simulated.barmate_hooks import target_of
 from connectors.simulated.barmate_orders import made_up
 from connectors.simulated.barmate_server import READ_FAULTS, BarmateServer
-from connectors.simulated.barmate_story import Customers, Deed, customer_steps
+from connectors.simulated.barmate_story import Customers, Deed, customer_steps, rescheduled, without_the_unasked
 from connectors.simulated.barmate_words import API_PATH
 from connectors.simulated.clock import SteppedClock
 from connectors.simulated.control import ControlServer
 from connectors.simulated.http_server import Ending, LocalServer, Reply, Request
 from connectors.simulated.story import tell
-from connectors.simulated.story_words import StoryPlan
+from connectors.simulated.story_words import Kind, StoryPlan
 from connectors.simulated.switches import PostFault, SwitchError
 from connectors.simulated.systems import BARMATE_TOKEN, Options, Systems
 from tests.barmate_kit import TOKEN, build
@@ -362,6 +362,31 @@ def test_customers_of_a_story_ask_before_the_goods_come_and_end_with_them() -> N
     assert {step.deed for step in steps} == set(Deed)
     assert len({step.key for step in customer_steps(story.steps, random.Random(1), most=7)}) == 7  # noqa: S311 - repeatable
     assert steps == customer_steps(story.steps, random.Random(1), most=99)  # noqa: S311 - repeatable, not secret
+
+
+def test_beyond_the_customer_orders_one_delivery_names_what_nobody_asked_for() -> None:
+    """A story of any size has as many customer orders as wanted, and one gate that never opens."""
+    story = tell(StoryPlan(seed=3, deliveries=80, orders=20, seconds=1))
+    steps = without_the_unasked(story.steps, most=7)
+    named = [number for step in steps if (number := (step.record or {}).get("numberExternal")) is not None]
+    asked = {step.key for step in customer_steps(steps, random.Random(1), most=7)}  # noqa: S311 - repeatable, not secret
+
+    assert len(named) == 8
+    assert len(set(named) - asked) == 1
+    assert [step.key for step in steps] == [step.key for step in story.steps]
+
+
+def test_some_goods_come_on_another_day_than_was_told() -> None:
+    """The day changes once more before the goods are there, so that customers have something to be told."""
+    story = tell(StoryPlan(seed=3, deliveries=80, orders=20, seconds=1, deletions=3))
+    steps = rescheduled(story.steps, most=30)
+    moved = [step for step in steps if (step.record or {}).get("date") and step.kind is Kind.EDIT]
+    ends = {step.key: step.offset for step in steps if step.status in {"completed", "cancelled"}}
+
+    assert moved
+    assert all(step.offset < ends[step.key] for step in moved)
+    assert list(steps) == sorted(steps, key=lambda step: step.offset)
+    assert len(steps) == len(story.steps) + len(moved)
 
 
 def test_customers_do_everything_in_the_time_of_the_story() -> None:

@@ -6,6 +6,7 @@ from threading import Thread
 from time import sleep
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.errors import Interrupted
 from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
@@ -14,9 +15,12 @@ from tests.reading_kit import ACCOUNT, Bench, WarehouseSource
 from worker.budget import Budget, Lane
 from worker.clock import SystemClock
 from worker.db import Database
+from worker.db.tables import coverage
 from worker.errors import NotReady
 from worker.reading.backfill import BackfillReport
+from worker.reading.coverage import Proof, certify
 from worker.reading.headway import Headway
+from worker.reading.spans import Window
 from worker.runtime.stopping import Stopped
 from worker.states import CoverageState
 
@@ -75,6 +79,42 @@ def test_a_backfill_may_be_the_first_thing_done(bench: Bench) -> None:
     assert report.holes == 0
     assert bench.differences() == {}
     assert bench.poller.caught_up()
+
+
+def test_a_backfill_that_comes_first_leaves_no_gap_behind_the_start(bench: Bench) -> None:
+    """What lies between the start and the range is pending from then on: polling would never look back at it."""
+    bench.reading.backfill.run(bench.source, NOON - timedelta(hours=2), NOON, _ignored)
+    open_before = {span.state for span in bench.spans()}
+    report = bench.poll(9)
+
+    assert CoverageState.PENDING in open_before
+    assert report.certified_until is not None
+    assert {span.state for span in bench.spans()} == {CoverageState.CERTIFIED}
+    assert bench.poller.caught_up()
+
+
+def test_a_gap_behind_the_front_is_read_by_the_next_process(bench: Bench, database: Database) -> None:
+    """Wherever it came from: it would be taken for certified, and never be looked at."""
+    bench.poll(9)
+    with database.write() as connection:
+        second = int((NOON - timedelta(hours=3)).timestamp())
+        connection.execute(sa.delete(coverage))
+        certify(connection, ACCOUNT, Window(second, second + 60), Proof(kind="pass", rows=0, requests=1))
+    bench.restart()
+    bench.put(500, at=NOON - timedelta(hours=5))
+    bench.poll(9)
+
+    assert bench.poller.caught_up()
+    assert 500 not in bench.differences()
+
+
+def test_a_range_before_the_start_does_not_keep_later_ones_from_being_read(bench: Bench) -> None:
+    """Before the first poll, what was read of long ago says nothing about how far polling has come."""
+    bench.reading.backfill.run(bench.source, NOON - 4 * DAY, NOON - 3 * DAY, _ignored)
+    report = bench.reading.backfill.run(bench.source, NOON - timedelta(hours=2), NOON, _ignored)
+
+    assert report.holes == 0
+    assert CoverageState.PENDING in {span.state for span in bench.spans()}
 
 
 def test_what_is_not_closed_yet_is_left_to_polling(bench: Bench) -> None:

@@ -205,9 +205,12 @@ def find_or_none(connection: sa.Connection, name: str) -> Account | None:
 def fix_start(connection: sa.Connection, source: AccountSource, server_time: datetime) -> None:
     """At the first run: what coverage answers for begins here, for ever."""
     row = _lock(connection, source.name)
-    if row.start == _UNFIXED:
-        start = server_time - DEFAULT_REACH if source.start is None else source.start
-        _set(connection, source.name, start=second_of(start))
+    start: int = row.start
+    if start == _UNFIXED:
+        start = second_of(server_time - DEFAULT_REACH if source.start is None else source.start)
+        _set(connection, source.name, start=start)
+    # A gap behind the front would be taken for certified and never be read, wherever it came from.
+    coverage.want_from(connection, source.name, start)
 
 
 def relax_lag(connection: sa.Connection, source: AccountSource, server_time: datetime) -> None:

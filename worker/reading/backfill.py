@@ -93,6 +93,9 @@ class Backfill:
                 )
                 raise NotReady(sentence)
             coverage.want(connection, source.name, window)
+            if account.start is not None:
+                # Polling may not have begun, and would never look at what lies between the start and the range.
+                coverage.want_from(connection, source.name, account.start)
             return window
 
     def _todo(self, name: str, window: Window) -> list[Window]:
@@ -135,6 +138,7 @@ def _last_closed(connection: sa.Connection, account: Account, received: datetime
     """The last second that may be certified by itself, no further than polling has come: no gap may arise."""
     closed = account.closed_end(received) - 1
     front = coverage.front(connection, account.name)
-    if front is None:
+    # What was read of the time before the start says nothing about how far polling has come.
+    if front is None or (account.start is not None and front < account.start):
         return closed
     return min(closed, front)

@@ -85,6 +85,13 @@ def want(connection: sa.Connection, account: str, window: Window) -> None:
         lay(connection, account, Span(window=gap, state=CoverageState.PENDING))
 
 
+def want_from(connection: sa.Connection, account: str, start: int) -> None:
+    """Make every unknown second from the start up to the front pending: polling goes on behind the front."""
+    last = front(connection, account)
+    if last is not None and last >= start:
+        want(connection, account, Window(start, last))
+
+
 def retreat(connection: sa.Connection, account: str, last: int) -> None:
     """Forget everything about seconds after `last`: the time they were judged by was wrong."""
     beyond = Window(last + 1, max(last + 1, front(connection, account) or last + 1))

@@ -90,4 +90,3 @@ class Shelf:
         first = 0 if low is None else bisect_left(self._by_updated, (low, -1))
         last = len(self._by_updated) if high is None else bisect_right(self._by_updated, (high, 2**63))
         return [self._rows[key] for _updated, key in self._by_updated[first:last]]
-

@@ -60,8 +60,8 @@ def test_the_screen_says_what_was_proved_and_why_a_hole_is_one(shell: Shell) -> 
     assert "Tried 3 times, again from 2026-03-02T14:00:00Z on. The rows of one second kept moving." in lines[2]
     assert "The API key was changed." in lines[3]
     assert lines[-1] == (
-        f"{ACCOUNT}: without a gap until 2026-03-02T12:59:59Z; 1 hole of 10 s; 1 span of 1 d to be read; "
-        "tried again from 2026-03-02T14:00:00Z on (lag 60 s)."
+        f"{ACCOUNT}: without a gap until 2026-03-02T12:59:59Z; 1 hole of 10 s; "
+        "tried again from 2026-03-02T14:00:00Z on; 1 span of 1 d to be read (lag 60 s)."
     )
 
 

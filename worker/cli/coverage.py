@@ -133,14 +133,14 @@ def _standing(connection: sa.Connection, name: str) -> str:
     until = coverage.certified_until(connection, name, account.start)
     spans = coverage.open_spans(connection, name)
     unproved = [span for span in spans if span.state is CoverageState.HOLE]
-    whole = "nothing is certified yet" if until is None else f"without a gap until {cell(instant_of(until))}"
+    whole = "not certified yet from its start on" if until is None else f"without a gap until {cell(instant_of(until))}"
+    retries = [span.retry_at for span in unproved if span.retry_at is not None]
     parts = [
         whole,
         *_count(unproved, "hole"),
+        *([f"tried again from {cell(min(retries).replace(microsecond=0))} on"] if retries else []),
         *_count([span for span in spans if span not in unproved], "span", " to be read"),
     ]
-    retries = [span.retry_at for span in unproved if span.retry_at is not None]
-    parts += [f"tried again from {cell(min(retries).replace(microsecond=0))} on"] if retries else []
     return f"{'; '.join(parts)} (lag {account.lag_seconds:g} s)."
 
 

@@ -64,9 +64,11 @@ class Database:
             "json_serializer": _dumps,
             "json_deserializer": orjson.loads,
             "pool_size": POOL_SIZE,
-            # Last given back, first taken: its cache knows the file as it is, where others would read it anew.
-            "pool_use_lifo": True,
         }
+        if not self.is_sqlite or self.url.database:
+            # Last given back, first taken: its cache knows the file as it is, where others would read it anew.
+            # SQLite in memory has a pool of another kind.
+            options["pool_use_lifo"] = True
         if not self.is_sqlite:
             options["pool_pre_ping"] = True
         self.engine = sa.create_engine(self.url, **options)

@@ -31,7 +31,7 @@ DISTURBED = 45
 @pytest.fixture
 def warehouse() -> Iterator[WarehouseServer]:
     """A delivery every minute, the newest two hours old; answers take a while, so that there is a middle."""
-    panel = Panel(WarehouseSwitches(requests_per_second=0, slow=1.0, slow_seconds=0.01))
+    panel = Panel(WarehouseSwitches(requests_per_second=0, slow=1.0, slow_seconds=0.03))
     warehouse = Warehouse(clock=SystemClock(), chance=random.Random(1), panel=panel)  # noqa: S311
     now = datetime.now(UTC)
     for key in range(1, ROWS + 1):

@@ -171,7 +171,7 @@ def test_the_account_must_be_known(shell: Shell) -> None:
     shell.set(LOGISTIC_CLOUD__BASE_URL="https://a.logistic.cloud/api/v1-beta", LOGISTIC_CLOUD__API_KEY=KEY)
     wrong = shell("deliveries", "create", file, "--account", "b.logistic.cloud")
     shell.unset("LOGISTIC_CLOUD__BASE_URL", "LOGISTIC_CLOUD__API_KEY")
-    tables = [f'[[accounts]]\nbase_url = "https://{name}.logistic.cloud/api"\napi_key = "k"\n' for name in "ab"]
+    tables = [f'[[accounts]]\nbase_url = "https://{name}.logistic.cloud/api"\napi_key = "{KEY}"\n' for name in "ab"]
     (shell.folder / "waybill.toml").write_text("".join(tables), encoding="utf-8")
     several = shell("deliveries", "create", file)
 

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from settings import LogFormat
+from settings import LogFormat, log
 from settings.log import WaybillHandler, configure, register_secrets
 from settings.redaction import MASK, Redactor
 
@@ -29,9 +29,11 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
+def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root = logging.getLogger()
     level = root.level
+    # Commands that ran in this process before have secrets of their own.
+    monkeypatch.setattr(log._redactor, "_spellings", ())  # noqa: SLF001 - what is registered stays for the process
     yield
     for handler in [handler for handler in root.handlers if isinstance(handler, WaybillHandler)]:
         root.removeHandler(handler)

@@ -40,6 +40,14 @@ def warehouse() -> Iterator[WarehouseServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Tests that were started in the background ignore interrupts, and what they start would do the same."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def settings_for(warehouse: WarehouseServer) -> dict[str, str]:
     """An account that may be asked as fast as it answers."""
     return {

@@ -45,6 +45,16 @@ def test_rows_in_bulk_read_as_rows_that_were_written_one_by_one(database: Databa
     assert first.data == document
 
 
+@pytest.mark.parametrize("count", [1, 4, 1278])
+def test_any_number_of_rows_is_inserted_in_its_order(database: Database, count: int) -> None:
+    """However the rows are put into statements, each is there once and none before its elders."""
+    with database.write() as connection:
+        INSERT(connection, [_row(number) for number in range(count)])
+
+        found = connection.execute(sa.select(events.c.id).order_by(events.c.position)).scalars().all()
+    assert found == [f"evt_{number}" for number in range(count)]
+
+
 def test_what_a_constraint_refuses_is_told(database: Database) -> None:
     """Bulk writes go past no constraint: a second event with an id is refused."""
     with pytest.raises(IntegrityError), database.write() as connection:

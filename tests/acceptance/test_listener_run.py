@@ -155,8 +155,9 @@ def test_every_call_ends_as_an_event_whatever_is_killed_on_the_way(
         with daemon(tmp_path, settings, **{KILL_AT: point}) as running:
             ended.append(running.wait(PATIENCE))
         stage.twin.cancel(keys[0])
+    # Each process walks once, unless it is killed before it gets to it.
+    walks = _walked(stage) + 1
     with daemon(tmp_path, settings):
-        walks = len(points) + 1
         until(lambda: _walked(stage) == walks, tmp_path)
         (new,) = stage.place(1)
         until(lambda: kept.statuses() == _truth(stage) and kept.open_hints() == 0, tmp_path)
@@ -164,7 +165,7 @@ def test_every_call_ends_as_an_event_whatever_is_killed_on_the_way(
         until(lambda: kept.statuses() == _truth(stage) and kept.open_hints() == 0, tmp_path)
 
     assert ended == [-signal.SIGKILL] * len(points)
-    assert _walked(stage) == walks
+    assert _walked(stage) == walks <= len(points) + 1
     assert kept.told(new) == ["waybill.customer_order.appeared", "waybill.customer_order.changed"]
     assert stage.server.truth()["hooks"]["lost"] == []
 

@@ -29,6 +29,7 @@ from tests.client_kit import CountedTurns
 from tests.clocks import NOON
 from tests.firing_kit import MARKER_KEY, ORDER, Orders, order_key
 from tests.order_kit import delivery, link
+from tests.recheck_kit import at_once
 from tests.shared_time import SharedTime
 from worker.db import Database
 from worker.event_log import EventLog
@@ -188,7 +189,7 @@ class Forked:
             marker_key=MARKER_KEY,
             policy=_policy(job),
             standing=stands.standing,
-            recheck=stands.recheck,
+            recheck=at_once(stands.recheck),
             calculate=_calculate,
             clock=self._clock,
             identity=lambda: f"{job.owner}-{next(counter)}",

@@ -68,12 +68,13 @@ class Line:
     bend: Callable[[dict[str, Any]], object] = lambda record: record
     age: int = 0
 
-    def pages(self) -> Iterator[OrderPage]:
+    def pages(self, *, status: str | None = None) -> Iterator[OrderPage]:
         """The list from the top; as the connector, without its guard against circles."""
         cursor: str | None = None
         while True:
-            self._begin("list")
-            query = {} if cursor is None else {"cursor": cursor}
+            self._begin("list" if status is None else f"list {status}")
+            asked = (("cursor", cursor), ("status", status))
+            query = {name: value for name, value in asked if value is not None}
             content = pages.page(self.barmate, query, at=None)
             cursor = content.get("cursor")
             yield OrderPage(

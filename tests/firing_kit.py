@@ -28,6 +28,7 @@ from connectors.simulated.switches import Panel, RegistrySwitches
 from tests.client_kit import Kit
 from tests.clocks import NOON, ManualClock
 from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, delivery, link
+from tests.recheck_kit import at_once
 from worker.checkpoints import Checkpoint
 from worker.db import Database
 from worker.db.tables import attempts, firing_history, orders, readings, switches
@@ -206,7 +207,7 @@ class Bench:
             marker_key=marker_key,
             policy=self.policy,
             standing=self.stands.standing,
-            recheck=self.stands.recheck,
+            recheck=at_once(self.stands.recheck),
             calculate=_calculate,
             clock=clock,
             identity=lambda: f"{owner}-{next(counter)}",

@@ -24,6 +24,7 @@ from tests.clocks import NOON, ManualClock
 from tests.firing_kit import KEY, MARKER_KEY, ORDER, SETTLE, TIMEOUT, Died, Orders
 from tests.model_registry import LocalClient, LocalRegistry, Memory, Reads, Trouble
 from tests.order_kit import delivery, link
+from tests.recheck_kit import at_once
 from worker.db import Database
 from worker.db.tables import orders
 from worker.db.upgrade import upgrade
@@ -285,7 +286,7 @@ class World:
             marker_key=MARKER_KEY,
             policy=self.policy,
             standing=self.stands.standing,
-            recheck=self.stands.recheck,
+            recheck=at_once(self.stands.recheck),
             calculate=_calculate,
             clock=self.clock,
             identity=lambda: f"{owner}-{next(self._names)}",

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON, NUMBER
+from tests.recheck_kit import at_once
 from worker.db import Database
 from worker.db.tables import counted_deliveries, deliveries, events, firings, orders, set_aside
 from worker.event_log import EventLog
@@ -88,6 +89,7 @@ class OrderStore:
             event_log=EventLog(tasks=tasks, subscriptions={}),
             links=self.links,
             read_order=self.source.read,
+            begin_reading=at_once(self.source.read),
             server_time=lambda _connection, _account: self.source.now,
             quiet_seconds=QUIET,
             checkpoint=self.passed.append,

@@ -28,6 +28,7 @@ from tests.client_kit import Kit
 from tests.clocks import NOON
 from tests.firing_kit import BUYER, MARKER_KEY, SUPPLIER, batch, credit_order, order_key
 from tests.order_kit import delivery, link
+from tests.recheck_kit import at_once
 from worker.checkpoints import nothing
 from worker.clock import SystemClock
 from worker.db import Database
@@ -162,7 +163,7 @@ class Worker:
             marker_key=MARKER_KEY,
             policy=Policy(mode=Mode.AUTOMATIC, host="127.0.0.1", since=NOON, timeout_seconds=20.0, settle_seconds=2.0),
             standing=lambda _connection, key: _standing(key),
-            recheck=_standing,
+            recheck=at_once(_standing),
             calculate=lambda said, found: calculate(said, found, factors),
             clock=SystemClock(),
             identity=_identity,

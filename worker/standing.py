@@ -1,6 +1,7 @@
 """How an order stands: the value that completion decides and firing relies on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -57,6 +58,10 @@ class Link:
     note: str | None
 
 
+# How old a reading may be when a credit delivery's request is frozen, in seconds (DESIGN §6.4).
+FRESH_SECONDS = 10.0
+
+
 class GateKind(StrEnum):
     """What a customer order means for the order whose delivery names it."""
 
@@ -89,6 +94,19 @@ class Standing:
     completed_at: datetime | None
     # Hash over the contents of its deliveries, its records set aside and its link: equal means nothing changed.
     content_hash: str
+
+
+class NotFresh(Exception):
+    """Customer orders cannot be read within the time that readings may be old; says why, and what helps."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+# Begins to read an order anew; while the block goes on, others may be asked. Called within it, what it gives waits for
+# what is still being read, and says how the order stands. Both raise ConnectorError and NotFresh.
+Recheck = Callable[[OrderKey], AbstractContextManager[Callable[[], Standing]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from connectors.errors import Interrupted
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON, NUMBER
 from tests.order_store import KEY, QUIET, OrderStore, nothing, row
+from tests.recheck_kit import rechecked
 from worker.db import Database
 from worker.db.tables import deliveries, orders, set_aside
 from worker.events import OrderKey
@@ -354,9 +355,9 @@ def test_a_recheck_reads_afresh_and_says_what_it_found(store: OrderStore) -> Non
     """Just before firing: the same content is complete, a new sibling takes the order back and is written down."""
     completed(store)
 
-    same = store.completion.recheck(KEY)
+    same = rechecked(store.completion, KEY)
     store.source.appearing = [{"number": 2, "status": "draft"}]
-    other = store.completion.recheck(KEY)
+    other = rechecked(store.completion, KEY)
 
     assert (same.state, other.state) == (OrderState.COMPLETE, OrderState.OPEN)
     assert same.content_hash != other.content_hash
@@ -371,7 +372,7 @@ def test_a_recheck_that_finds_a_second_customer_holds_the_order(store: OrderStor
     completed(store)
     store.source.appearing = [{"number": 2, "customer_id": 8}]
 
-    assert store.completion.recheck(KEY).state is OrderState.BLOCKED
+    assert rechecked(store.completion, KEY).state is OrderState.BLOCKED
 
 
 def test_an_unproved_recheck_says_settling_and_writes_nothing(store: OrderStore) -> None:
@@ -379,7 +380,7 @@ def test_an_unproved_recheck_says_settling_and_writes_nothing(store: OrderStore)
     completed(store)
     store.source.proved = False
 
-    standing = store.completion.recheck(KEY)
+    standing = rechecked(store.completion, KEY)
 
     assert standing.state is OrderState.SETTLING
     assert "could not be relied on" in standing.reason

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from connectors.errors import ServerFault
 from tests.clocks import NOON
 from tests.customer_kit import ACCOUNT, CUSTOMER, HOST, PURCHASE_ORDER, Bench
+from tests.recheck_kit import at_once, rechecked
 from worker.checkpoints import nothing
 from worker.customers import hints
 from worker.customers.linking import LinkBy
@@ -42,6 +43,7 @@ class Desk:
             event_log=bench.log,
             links=links,
             read_order=self._read,
+            begin_reading=at_once(self._read),
             server_time=lambda _connection, _account: bench.clock.now(),
             quiet_seconds=60.0,
             checkpoint=nothing,
@@ -172,7 +174,7 @@ def test_just_before_firing_the_customer_order_is_read_again(bench: Bench) -> No
         held = desk.completion.standing(connection, KEY)
 
     assert held.state is OrderState.COMPLETE
-    assert desk.completion.recheck(KEY).state is OrderState.BLOCKED
+    assert rechecked(desk.completion, KEY).state is OrderState.BLOCKED
 
 
 def test_a_customer_order_that_cannot_be_read_lets_nothing_pass(bench: Bench) -> None:

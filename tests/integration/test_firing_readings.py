@@ -15,6 +15,7 @@ from tests.clocks import ManualClock
 from tests.firing_kit import KEY, ORDER, OTHER_ORDER, Bench, Twin, batch, order_key
 from tests.guard_kit import At
 from tests.order_kit import delivery
+from tests.recheck_kit import at_once
 from worker.db import Database
 from worker.db.tables import counted_deliveries, events
 from worker.events import EventType, OrderKey
@@ -94,7 +95,7 @@ def test_trouble_at_the_warehouse_delays_and_says_nothing_about_the_registry(ben
         return recheck(key)
 
     bench.complete(kg=300)
-    bench.parts.service._preparing._recheck = read  # noqa: SLF001 - as if the warehouse failed once
+    bench.parts.service._preparing._recheck = at_once(read)  # noqa: SLF001 - as if the warehouse failed once
     waiting = bench.advance()
 
     assert waiting.state is FiringState.ARMED

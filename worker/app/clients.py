@@ -102,6 +102,10 @@ class Clients:
         turns = budget.lane(lane)
         return Barmate(client.with_turns(turns, turns.observed))
 
+    def barmate_turn_seconds(self) -> float:
+        """Seconds between two turns at barmate, at the pace in force; 0 where it is not used."""
+        return 0.0 if self._barmate is None else self._barmate[1].turn_seconds
+
     def _barmate_client(self, barmate: BarmateSettings, base_url: str, token: str) -> tuple[HttpClient, Budget]:
         name = f"barmate {barmate.host}"
         budget = self._budget(f"{name} {fingerprint_of(token)}", barmate.requests_per_second, self._sleep)

@@ -1,6 +1,8 @@
 """Customer orders: from the settings of barmate to what is read there, and to the gates of orders."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
 
@@ -14,9 +16,12 @@ from worker.checkpoints import Checkpoint
 from worker.clock import Clock
 from worker.customers import linking, upkeep
 from worker.customers.feed import Feed, FeedReport
+from worker.customers.fresh import FreshReader
 from worker.customers.gates import Gates
 from worker.customers.linking import LinkBy
+from worker.customers.list_plan import PageSize
 from worker.customers.list_recording import ListRecorder
+from worker.customers.pace import Pace
 from worker.customers.recording import OrderRecorder
 from worker.customers.rereading import Reader, Rereading
 from worker.customers.source import BarmateSource
@@ -36,8 +41,8 @@ _log = structlog.get_logger(__name__)
 
 # Seconds of one run of re-reading: then the scheduler asks again whether this process leads.
 _RUN_SECONDS = 30.0
-# What is read just before sending is 10 s old at most (DESIGN §6.4), and the registry's part needs some of them.
-_FRESH_SECONDS = 6.0
+# What is read just before sending is 10 s old at most (DESIGN §6.4): the rest is for the last answer and the commit.
+_READ_SECONDS = 8.5
 
 
 class Customers:
@@ -64,6 +69,7 @@ class Customers:
         self._stop = stop
         self._wake = wake
         self._report: FeedReport | None = None
+        self._page_size = PageSize()
 
     @property
     def host(self) -> str | None:
@@ -137,34 +143,40 @@ class Customers:
         return no_gates if found is None else found
 
     def read_for(self, key: OrderKey) -> None:
-        """Read the customer orders that an order waits for, before it is decided about. Raises ConnectorError."""
-        gates, reader = self._gates, self._urgent
-        if gates is None or reader is None:
+        """Read the customer orders that an order waits for, before it is called complete. Raises ConnectorError."""
+        wanted = self._wanted(key)
+        if wanted and self._urgent is not None:
+            self._fresh(self._urgent, seconds=math.inf).read(wanted)
+
+    @contextmanager
+    def begin_reading(self, key: OrderKey) -> Iterator[Callable[[], None]]:
+        """Read the same before sending, while the block goes on; what it gives waits for it, and reads what came new.
+
+        Raises ConnectorError and NotFresh, here and there.
+        """
+        if self._sending is None:
+            yield _nothing_to_read
             return
+        with self._fresh(self._sending, seconds=_READ_SECONDS).begun(self._wanted(key)) as begun:
+            yield lambda: begun.finish(self._wanted(key))
+
+    def _wanted(self, key: OrderKey) -> tuple[str, ...]:
+        if self._gates is None:
+            return ()
         with self._database.read() as connection:
-            wanted = gates.wanted(connection, key)
-        seconds = len(wanted) / self._settings.requests_per_second
-        if seconds > _FRESH_SECONDS:
-            _log.warning(
-                "customer orders take longer to read than readings for firing may be old: "
-                "raise WAYBILL_BARMATE__REQUESTS_PER_SECOND",
-                purchase_order=key.purchase_order,
-                customer_orders=len(wanted),
-                seconds=seconds,
-            )
-        reader.read_all(wanted)
+            return self._gates.wanted(connection, key)
 
     def read(self, order_id: str) -> None:
         """Read one customer order, before something is said about it. Raises ConnectorError."""
         if self._urgent is not None:
-            self._urgent.read(order_id)
+            self._reader(self._urgent).read(order_id)
 
     def prepare(self) -> None:
         """At the start: what the settings decide differently than before is applied; nothing is written otherwise."""
         if self._settings.in_use:
             linking.prepare(self._database, LinkBy(self._settings.link_by.value))
             # Made before there are threads that could each make their own.
-            _ = self.feed, self._urgent
+            _ = self.feed, self._urgent, self._sending
         with self._database.read() as connection:
             changed = terms.in_force(connection) != self._terms
             people = (
@@ -245,10 +257,25 @@ class Customers:
         return Gates(host=host, link_by=link_by, require_receipt=self._settings.require_receipt)
 
     @cached_property
-    def _urgent(self) -> Reader | None:
-        """Reads that completion and firing wait for."""
-        source = self.source(Lane.FIRING)
-        return None if source is None else self._reader(source)
+    def _urgent(self) -> BarmateSource | None:
+        """What completion and responses ask."""
+        return self.source(Lane.FIRING)
+
+    @cached_property
+    def _sending(self) -> BarmateSource | None:
+        """What is asked just before a credit delivery is sent."""
+        return self.source(Lane.SENDING)
+
+    def _fresh(self, source: BarmateSource, *, seconds: float) -> FreshReader:
+        return FreshReader(
+            source=source,
+            reader=self._reader(source),
+            lister=self._list_recorder(source),
+            database=self._database,
+            clock=self._clock,
+            pace=Pace(seconds=seconds, turn_seconds=self._clients.barmate_turn_seconds),
+            page_size=self._page_size,
+        )
 
     def _reader(self, source: BarmateSource) -> Reader:
         recorder = OrderRecorder(
@@ -260,3 +287,7 @@ class Customers:
         return ListRecorder(
             source=source, database=self._database, event_log=self._event_log, checkpoint=self._checkpoint
         )
+
+
+def _nothing_to_read() -> None:
+    """Without barmate no delivery has a customer order."""

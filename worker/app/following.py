@@ -1,6 +1,7 @@
 """Following the sources: readers of the accounts, and what they find decided about orders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property, partial
@@ -89,6 +90,7 @@ class Following:
             event_log=self._event_log,
             links=self.links,
             read_order=self._read_order,
+            begin_reading=self._begin_reading,
             server_time=_server_time,
             quiet_seconds=self._settings.credits.quiet_seconds,
             checkpoint=self._checkpoint,
@@ -100,6 +102,18 @@ class Following:
         reading = self._urgent.read(key)
         self._customers.read_for(key)
         return reading
+
+    @contextmanager
+    def _begin_reading(self, key: OrderKey) -> Iterator[Callable[[], OrderReading]]:
+        """The same before sending: barmate, where it is asked most, in a thread of its own meanwhile."""
+        with self._customers.begin_reading(key) as customers_read:
+            reading = self._urgent.read(key)
+
+            def finish() -> OrderReading:
+                customers_read()
+                return reading
+
+            yield finish
 
     @cached_property
     def _urgent(self) -> OrderReader:

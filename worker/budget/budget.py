@@ -41,6 +41,7 @@ _NO_WAIT = 0.0005
 _SHARED_SECONDS = 60.0
 # Seconds that a reading for an order waits for a system that does not answer: its thread is wanted elsewhere.
 _OUTAGE_PATIENCE = 2.0
+_IMPATIENT = frozenset({Lane.SENDING, Lane.FIRING})
 _FAULT = 500
 
 
@@ -126,7 +127,7 @@ class Budget:
     def take(self, lane: Lane = Lane.POLL, sleep: Callable[[float], None] | None = None) -> int:
         """The number of the turn, once a request may be made. What `sleep` raises passes through.
 
-        Raises NotConnected in the lane of firing, while the system does not answer and somebody else finds out.
+        Raises NotConnected in the lanes of firing, while the system does not answer and somebody else finds out.
         """
         with self._lock:
             caller = self._line.enter(lane)
@@ -144,7 +145,7 @@ class Budget:
 
     def _give_up(self, caller: Caller, wait: float) -> None:
         """In an outage, readings that orders wait for hold no thread: there are tasks that come again."""
-        if self._out and caller.lane is Lane.FIRING and self._line.waited(caller) + wait > _OUTAGE_PATIENCE:
+        if self._out and caller.lane in _IMPATIENT and self._line.waited(caller) + wait > _OUTAGE_PATIENCE:
             detail = "it has not answered the last requests; another one finds out when it does again"
             raise NotConnected(self._system, "wait for a turn", detail)
 

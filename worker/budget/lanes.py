@@ -9,6 +9,9 @@ from enum import StrEnum
 class Lane(StrEnum):
     """What a request is for."""
 
+    # Readings just before a credit delivery, at a system that shows a record a request: none may be old (DESIGN §6.4),
+    # so they have every turn, and are over within seconds.
+    SENDING = "sending"
     POLL = "poll"
     # Readings that completion and firing wait for: every second turn while there are any.
     FIRING = "firing"
@@ -16,9 +19,10 @@ class Lane(StrEnum):
     BACKGROUND = "background"
 
 
-# Unless the last turn was for firing, the next one is, whoever else waits; the one after goes to the others.
-_IN_ORDER = (Lane.FIRING, Lane.POLL, Lane.BACKGROUND)
-_AFTER_FIRING = (Lane.POLL, Lane.BACKGROUND, Lane.FIRING)
+# What is about to be sent goes first. Unless the last turn was for firing, the next one is, whoever else waits; the one
+# after goes to the others.
+_IN_ORDER = (Lane.SENDING, Lane.FIRING, Lane.POLL, Lane.BACKGROUND)
+_AFTER_FIRING = (Lane.SENDING, Lane.POLL, Lane.BACKGROUND, Lane.FIRING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,17 @@ def with_reference(connection: sa.Connection, host: str, reference: str) -> list
     return [row_of(row) for row in connection.execute(statement)]
 
 
+def ranks_of(connection: sa.Connection, host: str, status: str, *, among: Collection[str]) -> dict[str, int]:
+    """How many orders of that status were asked for later, for those of the ids that have it."""
+    statement = (
+        sa.select(customer_orders.c.id)
+        .where(customer_orders.c.host == host, customer_orders.c.status == status, customer_orders.c.visible)
+        .order_by(customer_orders.c.requested_at.desc(), customer_orders.c.id)
+    )
+    placed = enumerate(connection.execute(statement).scalars())
+    return {order_id: rank for rank, order_id in placed if order_id in among}
+
+
 def each(
     connection: sa.Connection, host: str, *, status: str | None = None, limit: int | None = None
 ) -> Iterator[CustomerOrderRow]:

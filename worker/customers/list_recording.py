@@ -16,7 +16,8 @@ from connectors.barmate_records import CustomerOrder, Unreadable
 from worker.checkpoints import Checkpoint
 from worker.customers import account_rows, broken_records
 from worker.customers.customer_rows import CustomerOrderRow, is_order, load, load_many
-from worker.customers.documents import record_columns
+from worker.customers.documents import record_columns, reference_of
+from worker.customers.linking import LinkBy
 from worker.customers.source import BarmateSource, personal_column, refuse_cached
 from worker.db import Database
 from worker.db.tables import customer_orders
@@ -29,6 +30,7 @@ class NotedPage:
 
     `known_ground`: it shows only rows that an earlier walk has joined; `open_end`: its last row is not joined, so the
     boundary to the next page lies in unknown ground. `unreadable`: ids newly set aside, to be read by themselves.
+    `same`: ids that were read before and stand as we hold them, in everything that a gate goes by.
     """
 
     ids: tuple[str, ...]
@@ -36,6 +38,7 @@ class NotedPage:
     known_ground: bool
     open_end: bool
     unreadable: tuple[str, ...]
+    same: tuple[str, ...]
 
 
 class ListRecorder:
@@ -83,7 +86,18 @@ class ListRecorder:
             known_ground=bool(ids) and joined.issuperset(ids),
             open_end=bool(ids) and ids[-1] not in joined,
             unreadable=tuple(self._set_aside(connection, page, now)),
+            same=tuple(
+                key for key, order in rows.items() if key in held and self._is_same(order, held[key], page.turn)
+            ),
         )
+
+    def _is_same(self, order: CustomerOrder, held: CustomerOrderRow, turn: int) -> bool:
+        """Whether what we hold is at least as new as this row, or what it says."""
+        if held.read_at is None or _differs(order, held, turn):
+            return False
+        # Responses are not documented for rows; only who links by them needs them.
+        by_reference = self._source.link_by is LinkBy.REFERENCE
+        return not by_reference or held.turn > turn or reference_of(order.responses) == held.reference
 
     def _new_row(self, order: CustomerOrder, turn: int, now: datetime) -> dict[str, Any]:
         return {

@@ -14,8 +14,8 @@ from worker.customers.linking import LinkBy
 class CustomerOrders(Protocol):
     """What is needed of `connectors.barmate.Barmate`. Methods raise `connectors.errors.ConnectorError`."""
 
-    def pages(self) -> Iterator[OrderPage]:
-        """The list from the top, most recent first, each page when it is asked for."""
+    def pages(self, *, status: str | None = None) -> Iterator[OrderPage]:
+        """The list from the top, most recent first, each page when it is asked for; of one status if asked."""
         ...
 
     def order(self, order_id: str) -> OrderAnswer:

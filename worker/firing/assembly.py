@@ -8,7 +8,6 @@ from worker.checkpoints import Checkpoint, nothing
 from worker.clock import Clock
 from worker.db import Database
 from worker.event_log import EventLog
-from worker.events import OrderKey
 from worker.firing.account import RegistryAccount
 from worker.firing.attribution import Attributor
 from worker.firing.brakes import Brakes
@@ -29,7 +28,7 @@ from worker.firing.sending import Sending
 from worker.firing.service import Firing
 from worker.firing.unsent import Unsent
 from worker.orders.amounts import Calculate
-from worker.standing import Standing
+from worker.standing import Recheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def assemble(
     marker_key: str | None,
     policy: Policy,
     standing: FindStanding,
-    recheck: Callable[[OrderKey], Standing],
+    recheck: Recheck,
     calculate: Calculate,
     clock: Clock,
     identity: Callable[[], str],
@@ -102,9 +101,7 @@ class _Base:
     clock: Clock
     owner: str
 
-    def parts(
-        self, *, recheck: Callable[[OrderKey], Standing], lock: AccountLock, checkpoint: Checkpoint
-    ) -> FiringParts:
+    def parts(self, *, recheck: Recheck, lock: AccountLock, checkpoint: Checkpoint) -> FiringParts:
         unsent = Unsent(database=self.database, rows=self.rows, readiness=self.readiness, owner=self.owner)
         overdue = Overdue(database=self.database, rows=self.rows, owner=self.owner)
         preparing = Preparing(

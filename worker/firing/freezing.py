@@ -18,11 +18,11 @@ from worker.firing.answers import Asked
 from worker.firing.ledger import unattributed_on
 from worker.firing.lock import Held
 from worker.firing.policy import REMOTE, Mode
-from worker.firing.preparing import FRESH_SECONDS, Prepared
+from worker.firing.preparing import Prepared
 from worker.firing.readiness import Readiness, Ready
 from worker.firing.rows import FiringRow, FiringRows, Overtaken, unresolved_kg
 from worker.leases import Lease
-from worker.standing import Standing
+from worker.standing import FRESH_SECONDS, Standing
 from worker.states import FiringState
 
 # In the transaction, with everything of the intent written; and just after it, the account's lock still held.

@@ -27,10 +27,11 @@ class Cause(StrEnum):
     BATCHES = "batches"
     RESERVED = "reserved"
     CREDIT_ORDER = "credit_order"
+    FRESHNESS = "freshness"
 
 
-# Seen only by asking the registry: a held firing with one of these is judged anew by fresh readings.
-REMOTE = frozenset({Cause.BATCHES, Cause.RESERVED, Cause.CREDIT_ORDER})
+# Seen only by the readings before sending: a held firing with one of these is judged anew by fresh ones.
+REMOTE = frozenset({Cause.BATCHES, Cause.RESERVED, Cause.CREDIT_ORDER, Cause.FRESHNESS})
 
 # A held firing is looked at again this often, in seconds; what wakes it earlier is in `docs/states.md`.
 HELD_SECONDS = 300.0
@@ -40,11 +41,14 @@ CREDENTIALS_SECONDS = 60.0
 UNATTRIBUTED_SECONDS = 15.0
 # Another firing is resolved within seconds, as a rule.
 RESERVED_SECONDS = 20.0
+# Customers receive what they asked for, and a slow barmate recovers, within minutes; finding too many costs nothing.
+FRESHNESS_SECONDS = 60.0
 
 _RECHECK = {
     Cause.CREDENTIALS: CREDENTIALS_SECONDS,
     Cause.UNATTRIBUTED: UNATTRIBUTED_SECONDS,
     Cause.RESERVED: RESERVED_SECONDS,
+    Cause.FRESHNESS: FRESHNESS_SECONDS,
 }
 # These change only by an event or a command, which look at the firing themselves.
 _NEVER = frozenset({Cause.PERSON, Cause.SINCE})

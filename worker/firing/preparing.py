@@ -1,6 +1,7 @@
 """Preparing: the readings just before sending, none of them older than ten seconds (DESIGN §6.4)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from connectors.errors import ConnectorError
@@ -20,10 +21,8 @@ from worker.firing.plan import Chosen, SeveralProjects, Short, Wanted, choose, i
 from worker.firing.policy import Cause, Hold
 from worker.firing.readiness import Ready
 from worker.firing.rows import FiringRow, unresolved_kg
-from worker.standing import Standing
+from worker.standing import NotFresh, Recheck, Standing
 
-# How old a reading may be when the request is frozen, in seconds.
-FRESH_SECONDS = 10.0
 # Something moved while we read: read again after this long, in seconds.
 AGAIN_SECONDS = 1.0
 # An order in one of these may receive deliveries (registry user guide, view orders).
@@ -31,7 +30,7 @@ DELIVERABLE = frozenset({"placed", "in_progress"})
 
 
 class WarehouseTrouble(Exception):
-    """The order could not be re-read at the warehouse: that says nothing about the registry."""
+    """The order could not be re-read at the warehouse or at barmate: that says nothing about the registry."""
 
     def __init__(self, error: ConnectorError) -> None:
         super().__init__(error.sentence)
@@ -86,7 +85,7 @@ class Preparing:
         database: Database,
         account: RegistryAccount,
         ledger: Ledger,
-        recheck: Callable[[OrderKey], Standing],
+        recheck: Recheck,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -150,8 +149,18 @@ class Preparing:
         return found
 
     def _read(self, firing: FiringRow, ready: Ready, pins: Sequence[Pin], wanted: Wanted) -> _Seen | Hold | Again:
+        """Read the order and the registry side by side: each has a budget of its own, and the ten seconds are one."""
         read_at = self._clock.monotonic()
-        standing = self._reread(firing.key)
+        try:
+            with self._reread(firing.key) as standing:
+                order = self._read_registry(ready, pins, wanted)
+                if not isinstance(order, CreditOrder):
+                    return order
+                return _Seen(order=order, standing=standing(), read_at=read_at)
+        except NotFresh as late:
+            return Hold(Cause.FRESHNESS, late.sentence)
+
+    def _read_registry(self, ready: Ready, pins: Sequence[Pin], wanted: Wanted) -> CreditOrder | Hold | Again:
         registry = self._account.require()
         order = registry.order(ready.link.credit_order_id)
         if order.delivered_kg > order.ordered_kg:
@@ -169,13 +178,14 @@ class Preparing:
         joined = self._ledger.refresh(order.id)
         if not joined.agrees:
             return Again(AGAIN_SECONDS, joined.reason)
-        return _Seen(order=order, standing=standing, read_at=read_at)
+        return order
 
-    def _reread(self, key: OrderKey) -> Standing:
-        try:
-            return self._recheck(key)
-        except ConnectorError as error:
-            raise WarehouseTrouble(error) from error
+    @contextmanager
+    def _reread(self, key: OrderKey) -> Iterator[Callable[[], Standing]]:
+        with ExitStack() as stack:
+            with _elsewhere():
+                standing = stack.enter_context(self._recheck(key))
+            yield lambda: _said(standing)
 
     def _unfit(self, order: CreditOrder, wanted: Wanted) -> Hold | None:
         supplier = self._account.supplier()
@@ -226,6 +236,19 @@ class Preparing:
             read_at=seen.read_at,
             resend=resend,
         )
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    try:
+        yield
+    except ConnectorError as error:
+        raise WarehouseTrouble(error) from error
+
+
+def _said(standing: Callable[[], Standing]) -> Standing:
+    with _elsewhere():
+        return standing()
 
 
 _MOVED = "pinned batch"

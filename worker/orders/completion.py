@@ -4,7 +4,8 @@ The reading at the source is made outside of any transaction; what it found is i
 decision is always made from what we hold. The same facts decided twice write nothing new.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ from worker.work import Close, Done, Outcome
 FAILED_SECONDS = 30.0
 
 ReadOrder = Callable[[OrderKey], OrderReading]
+BeginReading = Callable[[OrderKey], AbstractContextManager[Callable[[], OrderReading]]]
 ServerTime = Callable[[sa.Connection, str], datetime | None]
 FindGates = Callable[[sa.Connection, OrderKey], tuple[Gate, ...]]
 
@@ -59,7 +61,8 @@ class Completion:
 
     `read_order` reads an order's deliveries at the source by number and raises `connectors.errors.ConnectorError`;
     `server_time` is the newest time that we have from an account's server, None before the first; `gates` says what the
-    customer orders mean that its deliveries name, by what we hold, and `read_order` reads those too.
+    customer orders mean that its deliveries name, by what we hold, and `read_order` reads those too. `begin_reading`
+    does the same within the time that readings before sending may take, while its block goes on.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Completion:
         event_log: EventLog,
         links: LinkRows,
         read_order: ReadOrder,
+        begin_reading: BeginReading,
         server_time: ServerTime,
         quiet_seconds: float,
         checkpoint: Checkpoint,
@@ -79,6 +83,7 @@ class Completion:
         self._links = links
         self._gates = gates
         self._read_order = read_order
+        self._begin_reading = begin_reading
         self._server_time = server_time
         self._quiet_seconds = quiet_seconds
         self._checkpoint = checkpoint
@@ -93,12 +98,16 @@ class Completion:
                 close(connection)
         return Done()
 
-    def recheck(self, key: OrderKey) -> Standing:
-        """How the order stands after a fresh reading at the source: asked just before firing. Raises ConnectorError.
+    @contextmanager
+    def recheck(self, key: OrderKey) -> Iterator[Callable[[], Standing]]:
+        """How the order stands after a fresh reading at the source, just before firing (see `worker.standing.Recheck`).
 
         Where the reading could not be proved the order is called settling, and nothing is written.
         """
-        reading = self._read_order(key)
+        with self._begin_reading(key) as finish:
+            yield lambda: self._rechecked(key, finish())
+
+    def _rechecked(self, key: OrderKey, reading: OrderReading) -> Standing:
         with self._database.write() as connection:
             view = self._view(connection, key, self._locked(connection, key), reading)
             if view.decision.state is OrderState.COMPLETE and not _confirms(reading, view.facts):

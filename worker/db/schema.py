@@ -22,3 +22,9 @@ def one_of(column: str, states: type[StrEnum]) -> sa.CheckConstraint:
     """A constraint that lets only the named states into a column."""
     names = ", ".join(f"'{state.value}'" for state in states)
     return sa.CheckConstraint(f"{column} IN ({names})", name=f"known_{column}")
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """An index over the rows that a condition picks, in the same words on both databases."""
+    condition = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)

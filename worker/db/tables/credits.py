@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from worker.db.schema import ROW_ID, metadata, one_of
+from worker.db.schema import ROW_ID, metadata, one_of, partial_index
 from worker.db.types import Instant
 from worker.states import FiringState
 
@@ -50,13 +50,7 @@ firings = sa.Table(
     sa.CheckConstraint("state <> 'confirmed' OR credit_delivery_id IS NOT NULL", name="confirmed"),
     sa.Index("ix_firings_look_at", "look_at"),
     sa.Index("ix_firings_credit_order_id", "credit_order_id"),
-    sa.Index(
-        "uq_firings_marker",
-        "marker",
-        unique=True,
-        sqlite_where=sa.text("marker IS NOT NULL"),
-        postgresql_where=sa.text("marker IS NOT NULL"),
-    ),
+    partial_index("uq_firings_marker", "marker", where="marker IS NOT NULL", unique=True),
 )
 
 # The allowed changes of a firing's state as rows: the trigger on `firings` refuses what is not here.
@@ -114,13 +108,7 @@ pins = sa.Table(
     sa.Column("kg", sa.BigInteger, nullable=False),
     sa.Column("active", sa.Boolean, nullable=False),
     # One unresolved firing per batch.
-    sa.Index(
-        "uq_pins_batch",
-        "batch_id",
-        unique=True,
-        sqlite_where=sa.text("active"),
-        postgresql_where=sa.text("active"),
-    ),
+    partial_index("uq_pins_batch", "batch_id", where="active", unique=True),
 )
 
 readings = sa.Table(

@@ -5,7 +5,7 @@ No name, address or message of a person stands in any column but `personal`, whi
 
 import sqlalchemy as sa
 
-from worker.db.schema import metadata
+from worker.db.schema import metadata, partial_index
 from worker.db.types import Instant
 
 # Open, or of a status that nobody documented. Said in the very same words in every query: SQLite takes a partial index
@@ -63,28 +63,10 @@ customer_orders = sa.Table(
     sa.Column("read_at", Instant),
     # When WE first saw it DELIVERED; barmate tells no such time.
     sa.Column("delivered_seen_at", Instant),
-    sa.Index(
-        "ix_customer_orders_open",
-        "host",
-        "read_at",
-        sqlite_where=sa.text(NOT_FINAL),
-        postgresql_where=sa.text(NOT_FINAL),
-    ),
-    sa.Index(
-        "ix_customer_orders_unread",
-        "host",
-        "requested_at",
-        sqlite_where=sa.text("read_at IS NULL"),
-        postgresql_where=sa.text("read_at IS NULL"),
-    ),
+    partial_index("ix_customer_orders_open", "host", "read_at", where=NOT_FINAL),
+    partial_index("ix_customer_orders_unread", "host", "requested_at", where="read_at IS NULL"),
     sa.Index("ix_customer_orders_reference", "host", "reference"),
-    sa.Index(
-        "ix_customer_orders_wanted_at",
-        "host",
-        "wanted_at",
-        sqlite_where=sa.text("wanted_at IS NOT NULL"),
-        postgresql_where=sa.text("wanted_at IS NOT NULL"),
-    ),
+    partial_index("ix_customer_orders_wanted_at", "host", "wanted_at", where="wanted_at IS NOT NULL"),
 )
 
 # Ids that a delivery names and barmate said it does not know (404 by id).
@@ -108,11 +90,5 @@ customer_hints = sa.Table(
     sa.Column("received_at", Instant, nullable=False),
     # The order was read by its id after the hint came.
     sa.Column("done_at", Instant),
-    sa.Index(
-        "ix_customer_hints_open",
-        "host",
-        "received_at",
-        sqlite_where=sa.text("done_at IS NULL"),
-        postgresql_where=sa.text("done_at IS NULL"),
-    ),
+    partial_index("ix_customer_hints_open", "host", "received_at", where="done_at IS NULL"),
 )

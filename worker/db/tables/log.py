@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from worker.db.schema import ROW_ID, metadata, one_of
+from worker.db.schema import ROW_ID, metadata, one_of, partial_index
 from worker.db.types import Instant
 from worker.states import TaskState
 
@@ -52,35 +52,10 @@ tasks = sa.Table(
     # One duty of one subscriber about one event, for ever.
     sa.UniqueConstraint("event_id", "kind", "subject"),
     # Open is `ended_at IS NULL`, said so in every query: SQLite takes a partial index only for the very same words.
-    sa.Index(
-        "ix_tasks_open",
-        "kind",
-        "subject",
-        "number",
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    ),
-    sa.Index(
-        "ix_tasks_due",
-        "kind",
-        "due_at",
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    ),
-    sa.Index(
-        "ix_tasks_sent",
-        "state",
-        "sent_at",
-        sqlite_where=sa.text("ended_at IS NULL"),
-        postgresql_where=sa.text("ended_at IS NULL"),
-    ),
-    sa.Index(
-        "ix_tasks_ended_at",
-        "state",
-        "ended_at",
-        sqlite_where=sa.text("ended_at IS NOT NULL"),
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
-    ),
+    partial_index("ix_tasks_open", "kind", "subject", "number", where="ended_at IS NULL"),
+    partial_index("ix_tasks_due", "kind", "due_at", where="ended_at IS NULL"),
+    partial_index("ix_tasks_sent", "state", "sent_at", where="ended_at IS NULL"),
+    partial_index("ix_tasks_ended_at", "state", "ended_at", where="ended_at IS NOT NULL"),
 )
 
 leases = sa.Table(

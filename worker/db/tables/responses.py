@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from worker.db.schema import ROW_ID, metadata, one_of
+from worker.db.schema import ROW_ID, metadata, one_of, partial_index
 from worker.db.types import Instant
 from worker.states import ResponseState
 
@@ -53,22 +53,7 @@ customer_responses = sa.Table(
         name="bounded",
     ),
     # Two open ones could not be told apart; an order is accepted and rejected once.
-    sa.Index(
-        "ix_customer_responses_open",
-        "host",
-        "order_id",
-        unique=True,
-        sqlite_where=sa.text(_OPEN),
-        postgresql_where=sa.text(_OPEN),
-    ),
-    sa.Index(
-        "ix_customer_responses_once",
-        "host",
-        "order_id",
-        "type",
-        unique=True,
-        sqlite_where=sa.text(_ONCE),
-        postgresql_where=sa.text(_ONCE),
-    ),
+    partial_index("ix_customer_responses_open", "host", "order_id", where=_OPEN, unique=True),
+    partial_index("ix_customer_responses_once", "host", "order_id", "type", where=_ONCE, unique=True),
     sa.Index("ix_customer_responses_order", "host", "order_id"),
 )

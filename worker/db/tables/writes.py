@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from worker.db.schema import ROW_ID, metadata, one_of
+from worker.db.schema import ROW_ID, metadata, one_of, partial_index
 from worker.db.types import Instant
 from worker.states import WriteAction, WriteState
 
@@ -44,13 +44,8 @@ delivery_writes = sa.Table(
     ),
     sa.CheckConstraint("action = 'create' OR delivery_id IS NOT NULL", name="known_delivery"),
     # One request about a subject may be in doubt at a time: two of them could not be told apart.
-    sa.Index(
-        "ix_delivery_writes_in_doubt",
-        "account",
-        "subject",
-        unique=True,
-        sqlite_where=sa.text("state IN ('sending', 'unknown')"),
-        postgresql_where=sa.text("state IN ('sending', 'unknown')"),
+    partial_index(
+        "ix_delivery_writes_in_doubt", "account", "subject", where="state IN ('sending', 'unknown')", unique=True
     ),
     sa.Index("ix_delivery_writes_subject", "account", "subject"),
 )

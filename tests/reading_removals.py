@@ -10,7 +10,16 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.logistic_cloud import DeliveryQuery
-from worker.reading import accounts, certificates, coverage, poller, window_job, window_pages, windows
+from worker.reading import (
+    accounts,
+    certificates,
+    coverage,
+    poller,
+    source_clock,
+    window_job,
+    window_pages,
+    windows,
+)
 from worker.reading.account_source import ReadPage, asked_by
 from worker.reading.accounts import Account
 from worker.reading.certificates import Judgement, PageShape, judge_parts
@@ -192,7 +201,7 @@ def reopened_band(patch: Patch) -> None:
 
 def step_back(patch: Patch) -> None:
     """A Date before an earlier one is nothing to worry about."""
-    patch.setattr(accounts, "STEP_BACK", timedelta(days=365))
+    patch.setattr(source_clock, "STEP_BACK", timedelta(days=365))
 
 
 def overtaken(patch: Patch) -> None:
@@ -207,13 +216,13 @@ def overtaken(patch: Patch) -> None:
 
 def put_back_unseen(patch: Patch) -> None:
     """Only a Date before an earlier one tells that it was put back."""
-    jumped = accounts._jumped  # noqa: SLF001 - what is taken out is private
-    patch.setattr(accounts, "_jumped", lambda before, skew: max(0, jumped(before, skew)))
+    jumped = source_clock._jumped  # noqa: SLF001 - what is taken out is private
+    patch.setattr(source_clock, "_jumped", lambda before, skew: max(0, jumped(before, skew)))
 
 
 def jumped_since(patch: Patch) -> None:
     """Nobody notes when the Date jumped ahead."""
-    patch.setattr(accounts, "_jumped_since", lambda *_: None)
+    patch.setattr(source_clock, "_jumped_since", lambda *_: None)
 
 
 def second_above(patch: Patch) -> None:

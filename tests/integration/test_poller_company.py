@@ -15,8 +15,9 @@ from worker.db.tables import accounts as account_rows
 from worker.db.tables import tasks
 from worker.events import EventType
 from worker.kinds import BACKFILL, RULES
-from worker.reading.accounts import SKEW_SECONDS, find
+from worker.reading.accounts import find
 from worker.reading.poller import MOST_FILL_SECONDS, Poller
+from worker.reading.source_clock import SKEW_SECONDS
 from worker.reading.spans import Window, second_of
 from worker.reading.tail import Tail
 from worker.runtime import backfills

@@ -8,10 +8,10 @@ from datetime import datetime
 import structlog
 
 from worker.leases import Leases
-from worker.reading.accounts import is_skewed
 from worker.reading.headway import Tell
 from worker.reading.poller import Poller, PollReport
 from worker.reading.rhythm import Rhythm
+from worker.reading.source_clock import is_skewed
 from worker.runtime.jobs import Result, Taken
 from worker.runtime.keeping import kept
 

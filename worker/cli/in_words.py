@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from worker.customers.overview import CustomersStatus
-from worker.reading.accounts import is_skewed, skew_text
+from worker.reading.source_clock import is_skewed, skew_text
 from worker.runtime.progress import some
 from worker.runtime.status import AccountStatus
 
@@ -14,6 +14,12 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 def in_words(counts: Mapping[str, int]) -> str:
     """Such as `1 open · 11 complete`; states that nothing is in are left out."""
     return " · ".join(f"{count} {state.replace('_', ' ')}" for state, count in some(counts).items()) or "none"
+
+
+def things(counts: Mapping[str, int]) -> str:
+    """Such as `1 order · 2 firings`, of counts by the plural of what is counted; what there is none of is left out."""
+    told = (f"{count} {name.removesuffix('s') if count == 1 else name}" for name, count in some(counts).items())
+    return " · ".join(told) or "none"
 
 
 def duration(seconds: float) -> str:

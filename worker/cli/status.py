@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli.in_words import customers, in_words, reading
+from worker.cli.in_words import customers, in_words, reading, things
 from worker.cli.options import AsJson, Config
 from worker.cli.output import say, show_object, to_json
 from worker.cli.session import session
@@ -38,7 +38,7 @@ def _for_a_person(status: Status) -> dict[str, object]:
         "orders": in_words(status.orders),
         "firings": in_words(status.firings),
         "tasks": in_words(status.tasks),
-        "due soon": in_words(due),
+        "due soon": things(due),
         "events": status.events,
         "records set aside": status.set_aside,
         "webhook": status.webhook,

@@ -1,4 +1,4 @@
-"""Accounts as rows: start, key, lag in force, server time, and whether the account is stopped.
+"""Accounts as rows: start, key, lag in force, server time, whether the account is stopped; and the events of them.
 
 Methods take the caller's transaction. Times of an account are its server's, never ours.
 """
@@ -28,14 +28,6 @@ DEFAULT_REACH = timedelta(days=30)
 MAX_LAG_SECONDS = 3600.0
 # A raised lag goes back to its floor after this long without a late row.
 QUIET_DAY = timedelta(days=1)
-# How far a `Date` may be before one received earlier: servers behind one address differ by that much.
-STEP_BACK = timedelta(seconds=2)
-# Clocks this far apart are told, in seconds: nothing is read wrongly, since the server's alone counts for that, but
-# signatures and due times go by ours.
-SKEW_SECONDS = 30.0
-# From this change of skew on, one of the two clocks was set: answers are rarely so slow, and the guard band holds what
-# a smaller change hides.
-JUMP = timedelta(seconds=5)
 # Stands in `accounts.start` until the first server time is known.
 _UNFIXED = -1
 # Hex digits of a key's fingerprint: enough to tell two keys apart, useless to find one.
@@ -113,45 +105,15 @@ class Accounts:
             coverage.reopen(connection, name, window, why)
             self._tell_reopened(connection, name, window, f"{why} The lag is now {lag:g} s.", now)
 
-    def note_time(
-        self, connection: sa.Connection, name: str, *, received: datetime, asked_after: datetime | None, now: datetime
-    ) -> bool:
-        """Keep the server's time and our skew. True if the clock stepped back behind `asked_after`.
+    def reopen(self, connection: sa.Connection, name: str, window: Window, why: str, now: datetime) -> None:
+        """What was certified there went by something wrong: it is read again, and said so."""
+        if coverage.reopen(connection, name, window, why):
+            self._tell_reopened(connection, name, window, why, now)
 
-        `asked_after` is a time received before the request was sent. After a step back, what was judged by the wrong
-        time is forgotten, and the lag is raised.
-        """
-        account = find(connection, name)
-        skew = (received - now).total_seconds()
-        stepped_back = asked_after is not None and received < asked_after - STEP_BACK
-        latest = account.server_time
-        newest = received if latest is None or stepped_back else max(latest, received)
-        _set(connection, name, server_time=newest, skew_seconds=skew, jumped_since=_jumped_since(account, skew, now))
-        if is_skewed(skew) and not is_skewed(account.skew_seconds):
-            draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, skew_text(skew))
-            self._event_log.append(connection, [draft], now)
-        if stepped_back:
-            why = "The server's clock stepped back."
-            self.raise_lag(connection, name, server_time=received, now=now, why=why)
-            coverage.retreat(connection, name, find(connection, name).closed_end(received))
-        if stepped_back or _jumped(account.skew_seconds, skew) < 0:
-            self._reopen_since_jump(connection, name, received, now)
-        return stepped_back
-
-    def _reopen_since_jump(self, connection: sa.Connection, name: str, received: datetime, now: datetime) -> None:
-        """The Date was put back after a jump ahead: what was certified since then went by a wrong time.
-
-        It may have been put back in part only, so the jump is not forgotten; nor can the Date tell by itself when polls
-        are further apart than it was ahead.
-        """
-        account = find(connection, name)
-        closed = account.closed_end(received)
-        wrong = None if account.jumped_since is None else window_or_none(account.jumped_since, closed)
-        if wrong is None or wrong.seconds > QUIET_DAY.total_seconds():
-            return
-        why = "The server's clock was ahead of ours for a while, and was put back."
-        if coverage.reopen(connection, name, wrong, why):
-            self._tell_reopened(connection, name, wrong, why, now)
+    def tell_skew(self, connection: sa.Connection, name: str, sentence: str, now: datetime) -> None:
+        """The two clocks are apart: stated once."""
+        draft = account_draft(name, EventType.ACCOUNT_SKEWED, now, sentence)
+        self._event_log.append(connection, [draft], now)
 
     def stop(self, connection: sa.Connection, name: str, reason: str, now: datetime) -> None:
         """The source refuses: stated once, with the remedy."""
@@ -229,15 +191,11 @@ def note_trouble(connection: sa.Connection, name: str, trouble: str | None, now:
     _set(connection, name, trouble=trouble, trouble_since=since)
 
 
-def skew_text(seconds: float) -> str:
-    """The difference of the two clocks as a sentence with the remedy."""
-    way = "ahead of" if seconds > 0 else "behind"
-    return f"The server's clock is {abs(seconds):.0f} s {way} ours: synchronise this machine's clock."
-
-
-def is_skewed(seconds: float | None) -> bool:
-    """Whether clocks that differ by that much are worth telling."""
-    return seconds is not None and abs(seconds) > SKEW_SECONDS
+def note_clock(
+    connection: sa.Connection, name: str, *, server_time: datetime, skew_seconds: float, jumped_since: int | None
+) -> None:
+    """What the Date of the last answer told; see `worker.reading.source_clock`."""
+    _set(connection, name, server_time=server_time, skew_seconds=skew_seconds, jumped_since=jumped_since)
 
 
 def note_guard_read(connection: sa.Connection, name: str, server_time: datetime) -> None:
@@ -305,22 +263,6 @@ def _account(row: sa.Row[Any]) -> Account:
         swept_at=row.swept_at,
         sweep_report=row.sweep_report,
     )
-
-
-def _jumped(before: float | None, skew: float) -> int:
-    """1 where the Date jumped ahead of our clock, -1 where it fell behind, 0 where nothing happened."""
-    change = skew - (0.0 if before is None else before)
-    return 0 if abs(change) <= JUMP.total_seconds() else 1 if change > 0 else -1
-
-
-def _jumped_since(account: Account, skew: float, now: datetime) -> int | None:
-    """From where on certificates go by a Date that had jumped ahead; for a day, and only if it is put back."""
-    if _jumped(account.skew_seconds, skew) <= 0:
-        return account.jumped_since
-    # What was certified up to now went by a time from before the jump. At the first answer only our clock can tell.
-    since = account.closed_end(now if account.server_time is None else account.server_time) + 1
-    recent = account.jumped_since is not None and since - account.jumped_since <= QUIET_DAY.total_seconds()
-    return account.jumped_since if recent else since
 
 
 def _last_seconds(connection: sa.Connection, account: Account, seconds: int) -> Window | None:

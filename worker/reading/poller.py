@@ -17,6 +17,7 @@ from worker.reading import accounts, coverage
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Account, Accounts
 from worker.reading.recorder import Tally
+from worker.reading.source_clock import SourceClock
 from worker.reading.spans import Span, Window, instant_of
 from worker.reading.tail import Tail, TailRead
 from worker.reading.window_job import Job
@@ -96,6 +97,7 @@ class Poller:
         self._read_elsewhere = read_elsewhere
         self._database = database
         self._accounts = accounts
+        self._source_clock = SourceClock(accounts)
         self._tail = tail
         self._windows = windows
         self._clock = clock
@@ -167,7 +169,7 @@ class Poller:
         with self._database.write() as connection:
             accounts.fix_start(connection, self.source, told.instant)
             accounts.relax_lag(connection, self.source, told.instant)
-            self._accounts.note_time(
+            self._source_clock.note(
                 connection,
                 self.source.name,
                 received=told.instant,

@@ -15,6 +15,7 @@ from worker.reading.accounts import Account, Accounts
 from worker.reading.certificates import FilterNotUnderstood, Judgement, Proved, judge_one_answer
 from worker.reading.coverage import Proof
 from worker.reading.recorder import Recorder, Tally, Then, nothing_else, proof_of
+from worker.reading.source_clock import SourceClock
 from worker.reading.spans import Window, instant_of, window_or_none
 
 # Further pages of a tail that outgrew one answer, read so that what just changed is acted on; the rest comes certified.
@@ -54,7 +55,7 @@ class Tail:
         self._source = source
         self._database = database
         self._recorder = recorder
-        self._accounts = accounts
+        self._source_clock = SourceClock(accounts)
         self._clock = clock
         self._outgrown = False
 
@@ -139,7 +140,7 @@ class Tail:
         """Keep the server's time; True if its clock stepped back, so that this page proves nothing."""
         if page.server_time is None:
             return False
-        stepped_back = self._accounts.note_time(
+        stepped_back = self._source_clock.note(
             connection,
             self._source.name,
             received=page.server_time,

@@ -138,8 +138,17 @@ def _take_table(layer: Layer, table: Mapping[str, object], scope: _Scope) -> Non
         elif path in groups:
             layer.mistakes.append(f"{name} must be a table of settings; write [{'.'.join(path)}] above its keys.")
         else:
-            near = nearest(".".join(path), (".".join(known) for known in scope.index))
-            layer.mistakes.append(_unknown(name, "", near))
+            is_table = isinstance(value, dict | list)
+            layer.mistakes.append(_unknown(name, "", _meant(path, scope, groups, is_table=is_table)))
+
+
+def _meant(path: tuple[str, ...], scope: _Scope, groups: set[tuple[str, ...]], *, is_table: bool) -> str | None:
+    """What a key, or the heading of a table, was probably meant to be."""
+    if not is_table:
+        return nearest(".".join(path), (".".join(known) for known in scope.index))
+    headings = [*(".".join(group) for group in groups), *([] if scope.under else [ACCOUNTS])]
+    near = nearest(".".join(path), sorted(headings))
+    return None if near is None else f"[[{near}]]" if near == ACCOUNTS else f"[{near}]"
 
 
 def _take_accounts(layer: Layer, accounts: object, shown: str) -> None:

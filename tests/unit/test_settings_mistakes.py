@@ -120,6 +120,12 @@ def test_a_wrong_variable_is_one_sentence(tmp_path: Path, name: str, value: str,
         ),
         ("web = 5", "web in waybill.toml must be a table of settings; write [web] above its keys."),
         ("[web]\nprot = 1", "web.prot in waybill.toml is not a setting; did you mean web.port?"),
+        (
+            "[logistic_clod]\npage_size = 5",
+            "logistic_clod in waybill.toml is not a setting; did you mean [logistic_cloud]?",
+        ),
+        ("[[account]]\npage_size = 5", "account in waybill.toml is not a setting; did you mean [[accounts]]?"),
+        ("[qqqq]\nx = 1", "qqqq in waybill.toml is not a setting; remove it, or see docs/settings.md for the names."),
         ("[web.port]\nx = 1", "web.port in waybill.toml must be a port from 0 to 65535."),
         (
             "x = [",

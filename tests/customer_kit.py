@@ -245,7 +245,7 @@ class Bench:
 
     def deliver(self, key: int, **changes: object) -> None:
         """Hold a delivery of the warehouse, completed unless changed."""
-        values = {**_delivery(key), **changes}
+        values = {**delivery_row(key), **changes}
         with self.database.write() as connection:
             connection.execute(sa.insert(deliveries).values(**values))
 
@@ -266,7 +266,8 @@ def _exact(value: object) -> object:
     return json.loads(orjson.dumps(value), parse_float=Decimal)
 
 
-def _delivery(number: int) -> dict[str, object]:
+def delivery_row(number: int) -> dict[str, object]:
+    """The row of a completed delivery."""
     return {
         "account": ACCOUNT,
         "id": number,

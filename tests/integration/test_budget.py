@@ -230,6 +230,32 @@ def test_readings_for_firing_get_every_second_turn(world: World, *, shared: bool
 
 
 @several
+def test_readings_before_sending_have_every_turn(world: World, *, shared: bool) -> None:
+    """Eight of them are over within the ten seconds that they may be old, whoever else waits; then the others go on."""
+    process = _processes(world, shared=shared)
+    sending = process().lane(Lane.SENDING)
+    took: list[float] = []
+
+    def send() -> None:
+        world.time.sleep(20.4)
+        began = world.time.monotonic()
+        for _ in range(8):
+            world.request("sending", sending)
+        took.append(world.time.monotonic() - began)
+
+    world.time.run(
+        send,
+        world.goes_on("poll", process().lane(Lane.POLL), until=60),
+        world.goes_on("firing", process().lane(Lane.FIRING), until=60),
+        world.goes_on("backfill", process().lane(Lane.BACKGROUND), until=60),
+    )
+    after = [who for who, at, _ in world.asked if world.times("sending")[-1] < at < 1055]
+
+    assert took[0] <= 8.5 + 0.3
+    assert {"poll", "firing"} <= set(after[:4])
+
+
+@several
 def test_a_poll_waits_two_turns_at_most_while_a_backfill_of_hours_runs(world: World, *, shared: bool) -> None:
     """And the backfill has all the turns that polls leave."""
     process = _processes(world, shared=shared)
@@ -400,7 +426,8 @@ def test_in_an_outage_one_asks_and_afterwards_nobody_stampedes(world: World, *, 
     assert world.limit.refused == 0
 
 
-def test_in_an_outage_orders_hold_no_threads(world: World) -> None:
+@pytest.mark.parametrize("lane", [Lane.FIRING, Lane.SENDING])
+def test_in_an_outage_orders_hold_no_threads(world: World, lane: Lane) -> None:
     """Their tasks come again; polls wait, and who finds out is let through."""
     world.answers = lambda: None
     budget = world.process()
@@ -411,10 +438,10 @@ def test_in_an_outage_orders_hold_no_threads(world: World) -> None:
             world.request("a", budget.lane(Lane.POLL))
         began = world.time.monotonic()
         with pytest.raises(NotConnected, match="warehouse"):
-            budget.take(Lane.FIRING)
+            budget.take(lane)
         waited.append(world.time.monotonic() - began)
         world.time.sleep(60)
-        budget.take(Lane.FIRING)
+        budget.take(lane)
 
     world.time.run(life)
 

@@ -12,14 +12,18 @@ import sqlalchemy as sa
 import settings
 from tests.barmate_kit import TOKEN, Stage, staged
 from tests.cli_kit import Shell
+from tests.customer_kit import ACCOUNT as DELIVERED_BY
+from tests.customer_kit import CUSTOMER, PURCHASE_ORDER, delivery_row
 from tests.local_server import Action, LocalServer, Seen, reply
 from tests.order_kit import ACCOUNT
 from worker import daemon
 from worker.app import App
 from worker.customers.overview import customers_status
 from worker.db.tables import customer_orders, deliveries
+from worker.events import OrderKey
 from worker.runtime.progress import LogProgress
 from worker.runtime.waiting import Unreachable
+from worker.standing import NotFresh
 
 
 def _empty(seen: Seen) -> Action:
@@ -106,6 +110,45 @@ def test_people_are_forgotten_at_the_start_once_the_setting_says_so(
             kept = connection.execute(sa.select(customer_orders.c.personal)).scalars().all()
 
     assert kept == [None, None]
+
+
+def test_customer_orders_are_read_before_sending_by_as_few_requests_as_can_be(
+    tmp_path: Path, warehouse: LocalServer, stage: Stage
+) -> None:
+    """Six of them take two pages of three; without barmate nothing is read."""
+    ids = stage.place(6)
+    key = OrderKey(DELIVERED_BY, CUSTOMER, PURCHASE_ORDER)
+    with _app(tmp_path, warehouse, _barmate(stage)) as app:
+        app.prepare()
+        app.customers.poll()
+        with app.database.write() as connection:
+            named = [delivery_row(number) | {"number_external": order} for number, order in enumerate(ids, 1)]
+            connection.execute(sa.insert(deliveries), named)
+        before = dict(stage.server.truth()["reads"])
+        with app.customers.begin_reading(key) as finish:
+            finish()
+        after = stage.server.truth()["reads"]
+    with _app(tmp_path, warehouse, {}) as app, app.customers.begin_reading(key) as finish:
+        finish()
+
+    assert {name: after[name] - before[name] for name in before if after[name] != before[name]} == {"list": 2}
+    assert stage.server.truth()["reads"] == after
+
+
+def test_a_pace_that_is_too_slow_for_an_order_is_said_before_it_is_sent(
+    tmp_path: Path, warehouse: LocalServer, stage: Stage
+) -> None:
+    """By the settings: a request in five seconds cannot read two customer orders in ten."""
+    ids = stage.place(2)
+    slow = _barmate(stage, BARMATE__REQUESTS_PER_SECOND="0.2")
+    with _app(tmp_path, warehouse, slow) as app:
+        app.prepare()
+        with app.database.write() as connection:
+            named = [delivery_row(number) | {"number_external": order} for number, order in enumerate(ids, 1)]
+            connection.execute(sa.insert(deliveries), named)
+        key = OrderKey(DELIVERED_BY, CUSTOMER, PURCHASE_ORDER)
+        with pytest.raises(NotFresh, match=r"barmate is asked once in 5\.1 s, so at most 1 fit"):
+            app.customers.begin_reading(key).__enter__()
 
 
 def test_deliveries_of_a_customer_order_are_found_by_an_index(

@@ -23,10 +23,11 @@ from worker.firing.brakes import FREEZE, PAUSE
 from worker.firing.ledger import mirrored_on
 from worker.firing.person import Decision
 from worker.firing.sending import CONNECTING
-from worker.standing import Standing
+from worker.standing import NotFresh, Standing
 from worker.states import FiringState
 
 SECOND = order_key(2)
+TOO_MANY = "17 customer orders are too many"
 
 
 @pytest.fixture
@@ -102,6 +103,44 @@ def test_trouble_at_the_warehouse_delays_and_says_nothing_about_the_registry(ben
     assert waiting.reason.startswith("logistic.cloud: read a delivery")
     assert bench.brakes_on() == set()
     troubled.append(False)
+    assert bench.settle().state is FiringState.CONFIRMED
+
+
+def _not_fresh(_key: OrderKey) -> Standing:
+    raise NotFresh(TOO_MANY)
+
+
+def test_customer_orders_that_cannot_be_read_in_time_hold_with_the_reason(bench: Bench) -> None:
+    """It is not "too old" for ever: the numbers are told, and it goes on once they fit."""
+    recheck = bench.parts.service._preparing._recheck  # noqa: SLF001 - as the composition root gives it
+    bench.complete(kg=300)
+    bench.parts.service._preparing._recheck = at_once(_not_fresh)  # noqa: SLF001
+
+    held = bench.advance()
+    history = bench.history()
+    looks = bench.settle(looks=3)
+
+    assert (held.state, held.cause, held.reason) == (FiringState.HELD, "freshness", TOO_MANY)
+    assert held.look_at == bench.clock.now() - timedelta(seconds=3 * 60) + timedelta(seconds=60)
+    assert (looks.state, looks.reason, bench.history()) == (FiringState.HELD, TOO_MANY, history)
+    assert bench.twin.posts() == 0
+    bench.parts.service._preparing._recheck = recheck  # noqa: SLF001
+    assert bench.settle().state is FiringState.CONFIRMED
+
+
+def test_a_resend_waits_for_customer_orders_that_cannot_be_read_in_time(bench: Bench) -> None:
+    """Its bytes and pins stay as they are; no person is asked."""
+    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    bench.complete(kg=300)
+    assert bench.settle().state is FiringState.NEEDS_PERSON
+    recheck = bench.parts.service._preparing._recheck  # noqa: SLF001 - as the composition root gives it
+    bench.parts.service._preparing._recheck = at_once(_not_fresh)  # noqa: SLF001
+    bench.parts.person.resolve(KEY, Decision.ABSENT, because="support says so")
+
+    waiting = bench.settle(looks=3)
+
+    assert (waiting.state, waiting.reason) == (FiringState.ABSENT, TOO_MANY)
+    bench.parts.service._preparing._recheck = recheck  # noqa: SLF001
     assert bench.settle().state is FiringState.CONFIRMED
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -19,10 +18,9 @@ from connectors.simulated.barmate_orders import made_up
 from connectors.simulated.barmate_rules import RefusedError
 from connectors.simulated.barmate_words import JsonObject
 from connectors.simulated.clock import Clock
+from connectors.simulated.player import Player
 from connectors.simulated.story_words import Kind, Step
 
-# Seconds between two looks at the clock while nothing is due.
-LONGEST_WAIT_SECONDS: Final = 0.25
 # Seconds before its delivery appears in the warehouse that goods are asked for.
 AHEAD_SECONDS: Final = 0.5
 # Shares of customers who take back what they asked for although the goods come, and who confirm what came.
@@ -116,85 +114,19 @@ def _of_one(begin: Step, end: Step | None, chance: random.Random) -> list[Custom
     return steps
 
 
-class Customers:
-    """Do what is due, each in its turn, in a thread of their own."""
+def customers(steps: Sequence[CustomerStep], barmate: Barmate, clock: Clock) -> Player[CustomerStep]:
+    """Return who lets ``steps`` happen at ``barmate``."""
+    return Player(steps, clock, do=lambda step, at: _do(step, barmate, at=at))
 
-    def __init__(self, steps: tuple[CustomerStep, ...], barmate: Barmate, clock: Clock) -> None:
-        """Do nothing yet."""
-        self._steps = steps
-        self._barmate = barmate
-        self._clock = clock
-        self._next = 0
-        self._began: datetime | None = None
-        self._condition = threading.Condition()
-        self._stopped = False
-        self._thread: threading.Thread | None = None
 
-    def load_history(self) -> None:
-        """Do, as of their own moments, what was done before the beginning."""
-        now = self._clock.now()
-        with self._condition:
-            while self._next < len(self._steps) and self._steps[self._next].offset < 0:
-                step = self._steps[self._next]
-                self._do(step, at=now + timedelta(seconds=step.offset))
-                self._next += 1
-
-    def start(self) -> None:
-        """Let the time of the story flow; starting twice is harmless."""
-        with self._condition:
-            if self._thread is not None:
-                return
-            self._began = self._clock.now()
-            self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Do nothing more."""
-        with self._condition:
-            self._stopped = True
-            self._condition.notify_all()
-        if self._thread is not None:
-            self._thread.join()
-
-    def skip(self, seconds: float) -> None:
-        """Do at once what the next ``seconds`` of the story bring."""
-        with self._condition:
-            if self._began is not None:
-                self._began -= timedelta(seconds=seconds)
-            self._condition.notify_all()
-
-    def do_due(self) -> None:
-        """Do everything that is due now."""
-        with self._condition:
-            while self._next < len(self._steps) and self._steps[self._next].offset <= self._elapsed():
-                self._do(self._steps[self._next])
-                self._next += 1
-
-    def progress(self) -> dict[str, object]:
-        """Return how many deeds are left."""
-        with self._condition:
-            left = len(self._steps) - self._next
-            return {"steps_left": left, "done": left == 0}
-
-    def _do(self, step: CustomerStep, *, at: datetime | None = None) -> None:
-        try:
-            if step.deed is Deed.ASK:
-                self._barmate.place({} if step.record is None else step.record, at=at)
-            elif step.deed is Deed.CANCEL:
-                self._barmate.cancel(step.key)
-            else:
-                self._barmate.receive(step.key)
-        except (RefusedError, UnknownDeliveryError):
-            # The supplier was faster: what was rejected can neither be taken back nor received.
-            return
-
-    def _elapsed(self) -> float:
-        return -1.0 if self._began is None else (self._clock.now() - self._began).total_seconds()
-
-    def _run(self) -> None:
-        while True:
-            self.do_due()
-            with self._condition:
-                if self._stopped or self._next >= len(self._steps):
-                    return
-                self._condition.wait(LONGEST_WAIT_SECONDS)
+def _do(step: CustomerStep, barmate: Barmate, *, at: datetime | None) -> None:
+    try:
+        if step.deed is Deed.ASK:
+            barmate.place({} if step.record is None else step.record, at=at)
+        elif step.deed is Deed.CANCEL:
+            barmate.cancel(step.key)
+        else:
+            barmate.receive(step.key)
+    except (RefusedError, UnknownDeliveryError):
+        # The supplier was faster: what was rejected can neither be taken back nor received.
+        return

@@ -1,28 +1,40 @@
-"""Playing a story at a warehouse, step by step, in its own thread."""
+"""Playing what a story tells, step by step, in a thread of its own."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from connectors.simulated.clock import Clock
-from connectors.simulated.story_words import Kind, Step, Story
-from connectors.simulated.warehouse import Warehouse
-from connectors.simulated.warehouse_writes import set_status
 
 # Seconds between two looks at the clock while nothing is due; a skip wakes the player at once.
-LONGEST_WAIT_SECONDS = 0.25
+LONGEST_WAIT_SECONDS: Final = 0.25
 
 
-class Player:
-    """Applies the steps of a story when they are due."""
+class Timed(Protocol):
+    """Something that is done ``offset`` seconds after the story's beginning (before it if negative)."""
 
-    def __init__(self, story: Story, warehouse: Warehouse, clock: Clock) -> None:
-        """Play nothing yet."""
-        self._steps = story.steps
-        self._warehouse = warehouse
+    @property
+    def offset(self) -> float:
+        """Seconds since the beginning."""
+        ...
+
+
+AnyStep = TypeVar("AnyStep", bound=Timed)
+
+
+class Player(Generic[AnyStep]):
+    """Does the steps of a story when they are due, each in its turn."""
+
+    def __init__(
+        self, steps: Sequence[AnyStep], clock: Clock, *, do: Callable[[AnyStep, datetime | None], None]
+    ) -> None:
+        """Play nothing yet; ``do`` does one step, stamped with a moment, or with now if it is None."""
+        self._steps = steps
         self._clock = clock
+        self._do = do
         self._next = 0
         self._began: datetime | None = None
         self._condition = threading.Condition()
@@ -30,12 +42,12 @@ class Player:
         self._thread: threading.Thread | None = None
 
     def load_history(self) -> None:
-        """Apply, with their own stamps, the steps from before the beginning."""
+        """Do, with their own stamps, the steps from before the beginning."""
         now = self._clock.now()
         with self._condition:
             while self._next < len(self._steps) and self._steps[self._next].offset < 0:
                 step = self._steps[self._next]
-                apply(step, self._warehouse, at=now + timedelta(seconds=step.offset))
+                self._do(step, now + timedelta(seconds=step.offset))
                 self._next += 1
 
     def start(self) -> None:
@@ -63,11 +75,11 @@ class Player:
             self._condition.notify_all()
 
     def play_due(self) -> None:
-        """Apply every step that is due now."""
+        """Do every step that is due now."""
         with self._condition:
             elapsed = self._elapsed()
             while self._next < len(self._steps) and self._steps[self._next].offset <= elapsed:
-                apply(self._steps[self._next], self._warehouse)
+                self._do(self._steps[self._next], None)
                 self._next += 1
 
     def progress(self) -> dict[str, Any]:
@@ -89,23 +101,3 @@ class Player:
                 due_in = self._steps[self._next].offset - self._elapsed()
                 if due_in > 0:
                     self._condition.wait(min(due_in, LONGEST_WAIT_SECONDS))
-
-
-def apply(step: Step, warehouse: Warehouse, *, at: datetime | None = None) -> None:
-    """Do one step; ``at`` stamps it with another moment than now."""
-    match step.kind:
-        case Kind.CREATE:
-            warehouse.put(step.key, dict(step.record) if step.record else {}, at=at)
-        case Kind.VANISH:
-            warehouse.remove(step.key)
-        case Kind.EDIT:
-            warehouse.change(step.key, lambda record: record.update(step.record or {}), at=at)
-        case Kind.MOVE:
-            warehouse.change(step.key, lambda record: move(record, step), at=at)
-
-
-def move(record: dict[str, Any], step: Step) -> None:
-    """Move the head and the line items; those the step cancels stay cancelled from then on."""
-    for index in step.cancelled_items:
-        record["lineItems"][index]["status"] = "cancelled"
-    set_status(record, step.status, step.inbound)

@@ -13,11 +13,10 @@ import orjson
 from connectors.simulated import faults as fault_catalogue
 from connectors.simulated.barmate import Barmate
 from connectors.simulated.barmate_server import BarmateServer
-from connectors.simulated.barmate_story import Customers, customer_steps, rescheduled, without_the_unasked
+from connectors.simulated.barmate_story import customer_steps, customers, rescheduled, without_the_unasked
 from connectors.simulated.barmate_switches import BarmateSwitches
 from connectors.simulated.clock import Clock, SystemClock
 from connectors.simulated.http_server import LocalServer
-from connectors.simulated.player import Player
 from connectors.simulated.receiver import Receiver
 from connectors.simulated.receiver_server import ReceiverServer
 from connectors.simulated.registry import Registry
@@ -27,6 +26,7 @@ from connectors.simulated.story_words import StoryPlan
 from connectors.simulated.switches import Panel, ReceiverSwitches, RegistrySwitches, WarehouseSwitches, changed
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
+from connectors.simulated.warehouse_story import warehouse_player
 from connectors.simulated.warehouse_words import READ_SCOPE, WRITE_SCOPE
 
 API_KEY: Final = "simulated-warehouse-key"
@@ -79,9 +79,9 @@ class Systems:
         self.registry_server = self._registry()
         self.receiver_server = self._receiver()
         self.barmate_server = self._barmate()
-        self.player = Player(self.story, self.warehouse_server.warehouse, self.clock)
+        self.player = warehouse_player(self.story, self.warehouse_server.warehouse, self.clock)
         deeds = customer_steps(self.story.steps, self._chance("customers"), most=options.customer_orders)
-        self.customers = Customers(deeds, self.barmate_server.barmate, self.clock)
+        self.customers = customers(deeds, self.barmate_server.barmate, self.clock)
 
     def start(self, *, play: bool = True) -> dict[str, Any]:
         """Load the history, serve, let the story's time flow unless told not to, and return the addresses and keys."""

@@ -16,7 +16,7 @@ import pytest
 from connectors.simulated.barmate_hooks import target_of
 from connectors.simulated.barmate_orders import made_up
 from connectors.simulated.barmate_server import READ_FAULTS, BarmateServer
-from connectors.simulated.barmate_story import Customers, Deed, customer_steps, rescheduled, without_the_unasked
+from connectors.simulated.barmate_story import Deed, customer_steps, customers, rescheduled, without_the_unasked
 from connectors.simulated.barmate_words import API_PATH
 from connectors.simulated.clock import SteppedClock
 from connectors.simulated.control import ControlServer
@@ -394,20 +394,21 @@ def test_customers_do_everything_in_the_time_of_the_story() -> None:
     clock = SteppedClock(START)
     server = build(clock)
     story = tell(StoryPlan(seed=3, deliveries=80, orders=20, seconds=10))
-    customers = Customers(customer_steps(story.steps, random.Random(1), most=99), server.barmate, clock)  # noqa: S311 - repeatable
-    customers.load_history()
+    steps = customer_steps(story.steps, random.Random(1), most=99)  # noqa: S311 - repeatable
+    player = customers(steps, server.barmate, clock)
+    player.load_history()
     before = server.barmate.truth()["deliveries"]
-    customers.start()
+    player.start()
     for delivery in before[:3]:
         if delivery["status"] == "REQUESTED":
             post(server, str(delivery["id"]), b'{"type": "REJECT"}')
-    customers.skip(60)
-    customers.do_due()
-    customers.stop()
+    player.skip(60)
+    player.play_due()
+    player.stop()
 
     assert before
     assert all(delivery["request"]["timestamp"] < "2026-05-13T12:00:00" for delivery in before)
-    assert customers.progress() == {"steps_left": 0, "done": True}
+    assert player.progress() == {"elapsed_seconds": 60.0, "steps_left": 0, "done": True}
     assert {delivery["status"] for delivery in server.barmate.truth()["deliveries"]} >= {"DELIVERED", "CANCELLED"}
 
 

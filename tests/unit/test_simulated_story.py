@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from connectors.simulated.clock import SteppedClock, SystemClock
-from connectors.simulated.player import Player
 from connectors.simulated.story import as_json, tell
 from connectors.simulated.story_credits import BADLY_LINKED, NOT_DELIVERED
 from connectors.simulated.story_words import Expected, Kind, LinkRow, Story, StoryPlan
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.warehouse_story import warehouse_player
 
 SEEDED = random.Random
 BIG = StoryPlan(seed=5, deliveries=900, orders=200, seconds=60, bad_records=8, unknown_values=6, deletions=3)
@@ -33,7 +33,7 @@ def end(story: Story) -> dict[str, Any]:
     """The truth of the warehouse once the story is over."""
     clock = SteppedClock(datetime(2026, 5, 13, 12, 0, tzinfo=UTC))
     warehouse = Warehouse(clock=clock, chance=SEEDED(1), panel=Panel(WarehouseSwitches()))
-    player = Player(story, warehouse, clock)
+    player = warehouse_player(story, warehouse, clock)
     player.load_history()
     player.start()
     player.skip(BIG.seconds + 1)
@@ -163,7 +163,7 @@ def test_a_player_plays_by_itself() -> None:
     """Its thread applies what is due without being asked."""
     clock = SystemClock()
     warehouse = Warehouse(clock=clock, chance=SEEDED(1), panel=Panel(WarehouseSwitches()))
-    player = Player(tell(StoryPlan(deliveries=5, orders=2, seconds=0.3)), warehouse, clock)
+    player = warehouse_player(tell(StoryPlan(deliveries=5, orders=2, seconds=0.3)), warehouse, clock)
     player.load_history()
     before = player.progress()
     player.start()

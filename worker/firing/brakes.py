@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from worker.db import Database
 from worker.db.tables import switches
@@ -63,20 +64,17 @@ class Brakes:
 
     def put_on(self, connection: sa.Connection, name: str, reason: str) -> None:
         """Put a brake on; one that is on keeps its first reason."""
-        if self.on(connection, name) is None:
-            self._set(connection, name, on=True, reason=reason)
+        self._turn(connection, name, on=True, reason=reason)
 
     def release(self, connection: sa.Connection, name: str, reason: str) -> None:
         """Release a brake and wake what it held."""
-        if self.on(connection, name) is not None:
-            self._set(connection, name, on=False, reason=reason)
+        self._turn(connection, name, on=False, reason=reason)
         wake(connection, [_CAUSES[name]], self._database.now(connection))
 
     def freeze(self, connection: sa.Connection, reason: str) -> None:
         """Freeze all firing at an anomaly, and say so in the log once."""
-        if self.on(connection, FREEZE) is not None:
+        if not self._turn(connection, FREEZE, on=True, reason=reason):
             return
-        self._set(connection, FREEZE, on=True, reason=reason)
         now = self._database.now(connection)
         frozen = EventDraft(
             source=REGISTRY_SOURCE,
@@ -88,11 +86,22 @@ class Brakes:
         )
         self._event_log.append(connection, [frozen], now)
 
-    def _set(self, connection: sa.Connection, name: str, *, on: bool, reason: str) -> None:
+    def _turn(self, connection: sa.Connection, name: str, *, on: bool, reason: str) -> bool:
+        """Whether that changed anything: two processes may find the same anomaly in the same moment."""
         values = {"on": on, "reason": reason, "changed_at": self._database.now(connection)}
-        changed = connection.execute(sa.update(switches).where(switches.c.name == name).values(**values))
-        if changed.rowcount == 0:
-            connection.execute(sa.insert(switches).values(name=name, **values))
+        change = sa.update(switches).where(switches.c.name == name, switches.c.on.is_not(on)).values(**values)
+        if connection.execute(change).rowcount:
+            return True
+        known = connection.execute(sa.select(switches.c.name).where(switches.c.name == name)).first()
+        if known is not None or not on:
+            return False
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.insert(switches).values(name=name, **values))
+        except IntegrityError:
+            # Somebody else was the first to touch it.
+            return bool(connection.execute(change).rowcount)
+        return True
 
     def over_limit(self, connection: sa.Connection, policy: Policy, firing_id: int, kg: int) -> Hold | None:
         """Whether these kilograms exceed a limit per delivery or per day."""

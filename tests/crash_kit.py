@@ -20,8 +20,9 @@ from connectors.simulated.http_server import Reply, Request
 from connectors.simulated.registry import Registry
 from connectors.simulated.registry_ledgers import ToldLedger
 from connectors.simulated.registry_model import DeliveryRequest, Line, RegistryContent
-from connectors.simulated.registry_posts import Posts, no_answer
+from connectors.simulated.registry_posts import RegistryPosts
 from connectors.simulated.registry_server import RegistryCredentials, RegistryServer
+from connectors.simulated.replies import no_answer
 from connectors.simulated.switches import LateStamp, Panel, RegistrySwitches
 from tests.clocks import NOON
 from tests.crash_cases import COMMITTED, REQUEST_OUT, Case, Effect, How
@@ -99,7 +100,7 @@ class Late:
     commit: Callable[[], object]
 
 
-class WatchedPosts(Posts):
+class WatchedPosts(RegistryPosts):
     """Ends the asking process when its request came, or when it is done and not yet answered.
 
     Late commits go by the shared time, so that they fall before, between and after the readings as a case says.

@@ -28,9 +28,10 @@ from connectors.simulated.registry_model import (
     Line,
     RegistryContent,
 )
-from connectors.simulated.registry_posts import Posts, no_answer
+from connectors.simulated.registry_posts import RegistryPosts
 from connectors.simulated.registry_server import API_PATH, RegistryCredentials, RegistryServer
 from connectors.simulated.registry_trouble import TroubleError
+from connectors.simulated.replies import no_answer
 from connectors.simulated.switches import LateStamp, Panel, PostFault, RegistrySwitches
 from connectors.verdict import accepted
 from tests.clocks import ManualClock
@@ -117,7 +118,7 @@ class Memory:
     late: tuple[Late, ...]
 
 
-class _LatePosts(Posts):
+class _LatePosts(RegistryPosts):
     """The twin's POST, whose late commits wait for the model's clock instead of a timer."""
 
     def __init__(self, registry: Registry, *, ledger: ToldLedger, chance: random.Random) -> None:

@@ -164,9 +164,7 @@ class Desk:
 
     def script(self, *faults: PostFault) -> None:
         """Let the next writing calls meet these."""
-        self.bench.warehouse.panel.change(
-            {"write_script": faults, "write_hang_seconds": 5.0, "write_late_seconds": 0.02}
-        )
+        self.bench.warehouse.panel.change({"script": faults, "hang_seconds": 5.0, "late_commit_seconds": 0.02})
 
     def rows(self, **exact: str) -> list[dict[str, Any]]:
         """Deliveries at the twin, past everything."""

@@ -14,12 +14,14 @@ from urllib.parse import unquote
 
 from connectors.simulated import barmate_pages as pages
 from connectors.simulated import barmate_views as views
+from connectors.simulated import replies
 from connectors.simulated.barmate import Barmate, UnknownDeliveryError
 from connectors.simulated.barmate_hooks import Hooks
 from connectors.simulated.barmate_ledger import BarmateLedger
-from connectors.simulated.barmate_posts import BarmatePosts, no_answer, not_found, page, server_error
+from connectors.simulated.barmate_posts import BarmatePosts, not_found
 from connectors.simulated.barmate_rules import RefusedError
 from connectors.simulated.barmate_words import API_PATH
+from connectors.simulated.chances import drawn, shares
 from connectors.simulated.http_server import Ending, LocalServer, Reply, Request, json_reply
 from connectors.simulated.rate import SlidingLimit
 
@@ -44,12 +46,12 @@ class BarmateServer(LocalServer):
         self.hooks = Hooks(barmate, chance=chance)
         self._chance = chance
         self._faults: dict[str, Callable[[Request], Reply]] = {
-            "server_error": lambda _request: server_error(),
-            "reset": lambda _request: no_answer(),
+            "server_error": lambda _request: replies.server_error(),
+            "reset": lambda _request: replies.no_answer(),
             "truncated": lambda request: replace(self._read(request), ending=Ending.TRUNCATED),
-            "broken": lambda request: _halved(self._read(request)),
-            "page": lambda _request: page(HTTPStatus.OK),
-            "foreign_404": lambda _request: page(HTTPStatus.NOT_FOUND),
+            "broken": lambda request: replies.halved(self._read(request)),
+            "page": lambda _request: replies.page(HTTPStatus.OK),
+            "foreign_404": lambda _request: replies.page(HTTPStatus.NOT_FOUND),
             "throttled": lambda _request: self.posts.throttled(),
             "slow": lambda request: replace(self._read(request), delay_seconds=barmate.panel.now.slow_seconds),
         }
@@ -91,19 +93,9 @@ class BarmateServer(LocalServer):
             case "POST", ["deliveries", key, "responses"]:
                 return self.posts.answer(request, key)
             case "GET", _:
-                fault = self._fault()
+                fault = drawn(shares(self.barmate.panel.now, READ_FAULTS), self._chance)
                 return self._read(request) if fault is None else self._faults[fault](request)
         return json_reply(HTTPStatus.METHOD_NOT_ALLOWED, {"message": "Method not allowed"})
-
-    def _fault(self) -> str | None:
-        """Draw once, so that the probabilities add up."""
-        draw = self._chance.random()
-        for name in READ_FAULTS:
-            share: float = getattr(self.barmate.panel.now, name)
-            if draw < share:
-                return name
-            draw -= share
-        return None
 
     def _read(self, request: Request) -> Reply:
         try:
@@ -125,7 +117,7 @@ class BarmateServer(LocalServer):
             case ["account", "settings", "deliveries"]:
                 self.ledger.count_read("settings")
                 return json_reply(HTTPStatus.OK, _SETTINGS)
-        return page(HTTPStatus.NOT_FOUND)
+        return replies.page(HTTPStatus.NOT_FOUND)
 
     def _moment(self) -> datetime | None:
         """Return the moment a stale read shows, or None for what is true now."""
@@ -139,7 +131,3 @@ def _parts(request: Request) -> list[str]:
     if not request.path.startswith(f"{API_PATH}/"):
         return []
     return [unquote(part) for part in request.path.removeprefix(f"{API_PATH}/").split("/")]
-
-
-def _halved(reply: Reply) -> Reply:
-    return replace(reply, body=reply.body[: len(reply.body) // 2])

@@ -5,11 +5,10 @@ Probabilities lie between 0 and 1 and are drawn from the twin's seeded random so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from connectors.simulated.switches import PostFault
+from connectors.simulated.switches import ServiceSwitches
 
 
 class SuccessBody(StrEnum):
@@ -36,7 +35,7 @@ class CursorKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BarmateSwitches:
+class BarmateSwitches(ServiceSwitches):
     """The unknowns and faults of barmate Connect."""
 
     page_size: int = 20
@@ -65,18 +64,6 @@ class BarmateSwitches:
     """What a response that was taken is answered with."""
     empty_not_found: bool = False
     """Whether the 404 of an unknown id has no body."""
-    requests_per_second: float = 0.0
-    """The limit per token; above it 429; 0 is no limit."""
-    retry_after: bool = True
-    """Whether a 429 carries ``Retry-After``."""
-    post_faults: Mapping[PostFault, float] = field(default_factory=dict)
-    """The probability of each fault of a POST."""
-    script: tuple[PostFault, ...] = ()
-    """The faults of the next POSTs, one each, before probabilities apply again."""
-    late_commit_seconds: float = 2.0
-    """How long after the request a late commit happens."""
-    hang_seconds: float = 60.0
-    """How long a hanging answer takes before the connection is reset."""
     server_error: float = 0.0
     """The probability that a read answers 500."""
     reset: float = 0.0

@@ -9,6 +9,8 @@ from datetime import timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 
+from connectors.simulated import replies
+from connectors.simulated.chances import drawn, shares
 from connectors.simulated.http_server import Ending, LocalServer, Reply, Request, json_reply
 from connectors.simulated.receiver import Receiver, subject_of
 
@@ -41,7 +43,7 @@ class ReceiverServer(LocalServer):
         self.receiver = receiver
         self._chance = chance
         self._acts: dict[str, Callable[[Request], Reply]] = {
-            "server_error": lambda request: self._maybe_taken(request, self._server_error()),
+            "server_error": lambda request: self._maybe_taken(request, replies.server_error()),
             "throttled": lambda _request: self._come_back(HTTPStatus.TOO_MANY_REQUESTS),
             "unavailable": lambda _request: self._come_back(HTTPStatus.SERVICE_UNAVAILABLE),
             "late": lambda request: self._taken(request, delay_seconds=self.receiver.panel.now.hang_seconds),
@@ -49,7 +51,7 @@ class ReceiverServer(LocalServer):
             "endless": lambda request: self._taken(request, ending=Ending.ENDLESS),
             "gone": lambda _request: json_reply(HTTPStatus.GONE, {"message": "Gone"}),
             "hang": self._hang,
-            "reset": lambda request: self._maybe_taken(request, Reply(status=200, ending=Ending.RESET)),
+            "reset": lambda request: self._maybe_taken(request, replies.no_answer()),
             "redirect": lambda _request: self._redirect(),
         }
 
@@ -60,7 +62,8 @@ class ReceiverServer(LocalServer):
             return json_reply(HTTPStatus.NOT_FOUND, {"message": "Not found"})
         if request.method != "POST":
             return json_reply(HTTPStatus.METHOD_NOT_ALLOWED, {"message": "Method not allowed"})
-        fault = self._fault() if self.meets_faults(subject_of(request.body)) else None
+        panel = self.receiver.panel
+        fault = drawn(shares(panel.now, FAULTS), self._chance) if self.meets_faults(subject_of(request.body)) else None
         self.receiver.count("taken" if fault is None else fault)
         return self._take(request) if fault is None else self._acts[fault](request)
 
@@ -68,16 +71,6 @@ class ReceiverServer(LocalServer):
         """Whether messages about this subject meet the faults that are switched on."""
         share = self.receiver.panel.now.subjects
         return zlib.crc32(("" if subject is None else subject).encode()) % _SHARES < share * _SHARES
-
-    def _fault(self) -> str | None:
-        """Draw once, so that the probabilities add up."""
-        draw = self._chance.random()
-        for name in FAULTS:
-            share: float = getattr(self.receiver.panel.now, name)
-            if draw < share:
-                return name
-            draw -= share
-        return None
 
     def _take(self, request: Request) -> Reply:
         receipt = self.receiver.take(request.headers, request.body)
@@ -91,9 +84,6 @@ class ReceiverServer(LocalServer):
             self.receiver.take(request.headers, request.body)
         return reply
 
-    def _server_error(self) -> Reply:
-        return json_reply(HTTPStatus.INTERNAL_SERVER_ERROR, {"message": "Internal server error"})
-
     def _come_back(self, status: HTTPStatus) -> Reply:
         now, seconds = self.receiver.clock.now(), self.receiver.panel.now.retry_after_seconds
         until = format_datetime(now + timedelta(seconds=seconds), usegmt=True)
@@ -106,7 +96,7 @@ class ReceiverServer(LocalServer):
 
     def _hang(self, request: Request) -> Reply:
         self.receiver.take(request.headers, request.body)
-        return Reply(status=200, ending=Ending.RESET, delay_seconds=self.receiver.panel.now.hang_seconds)
+        return replies.no_answer(after_seconds=self.receiver.panel.now.hang_seconds)
 
     def _redirect(self) -> Reply:
         return Reply(status=HTTPStatus.TEMPORARY_REDIRECT, headers=(("Location", ELSEWHERE_PATH),))

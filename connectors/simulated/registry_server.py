@@ -10,11 +10,11 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any
 
-from connectors.simulated import registry_ledgers
+from connectors.simulated import registry_ledgers, replies
 from connectors.simulated.http_server import LocalServer, Reply, Request, json_reply
 from connectors.simulated.rate import SlidingLimit
 from connectors.simulated.registry import Registry
-from connectors.simulated.registry_posts import Posts, server_error, unprocessable
+from connectors.simulated.registry_posts import RegistryPosts, unprocessable
 from connectors.simulated.registry_reads import Horizon, Reads
 from connectors.simulated.registry_trouble import TroubleError, UnknownIdError
 
@@ -48,7 +48,7 @@ class RegistryServer(LocalServer):
         self.credentials = credentials
         self.limit = SlidingLimit()
         self.ledger = registry_ledgers.ToldLedger()
-        self.posts = Posts(registry, ledger=self.ledger, chance=chance)
+        self.posts = RegistryPosts(registry, ledger=self.ledger, chance=chance)
         self._chance = chance
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ class RegistryServer(LocalServer):
         self.ledger.count_read("/".join(parts[::2]))
         switches = self.registry.panel.now
         if self._chance.random() < switches.read_error:
-            return server_error()
+            return replies.server_error()
         try:
             content = Reads(self.registry, self._horizon()).answer(parts, request.query)
         except TroubleError as error:

@@ -27,7 +27,7 @@ class PageOrder(StrEnum):
 
 
 class PostFault(StrEnum):
-    """What can go wrong with one POST of a credit delivery."""
+    """What can go wrong with one writing call."""
 
     NONE = "none"
     REFUSE_BEFORE_COMMIT = "refuse_before_commit"
@@ -54,9 +54,32 @@ class LateStamp(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WarehouseSwitches:
+class ServiceSwitches:
+    """What can be set at every system that is written to."""
+
+    requests_per_second: float = 0.0
+    """The limit per credential; above it 429; 0 is no limit."""
+    retry_after: bool = True
+    """Whether a 429 carries ``Retry-After``."""
+    # A mapping has no hash, and switches are keys of what was found under them.
+    post_faults: Mapping[PostFault, float] = field(default_factory=dict, hash=False)
+    """The probability of each fault of a writing call; those about kilograms and orders are the registry's only."""
+    script: tuple[PostFault, ...] = ()
+    """The faults of the next writing calls, one each, before probabilities apply again."""
+    late_commit_seconds: float = 2.0
+    """How long after the request a late commit happens."""
+    hang_seconds: float = 60.0
+    """How long a hanging answer takes before the connection is reset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarehouseSwitches(ServiceSwitches):
     """The unknowns and faults of logistic.cloud."""
 
+    requests_per_second: float = 1.0
+    """The limit per key; above it 429; 0 is no limit."""
+    retry_after: bool = False
+    """Whether a 429 carries ``Retry-After``."""
     page_order: PageOrder = PageOrder.BY_ID
     """The order of the rows over all pages; drawn anew for each request when shuffled."""
     min_inclusive: bool = True
@@ -85,16 +108,6 @@ class WarehouseSwitches:
     """Whether ``lineItems: null`` empties a draft; otherwise its line items stay."""
     approve_twice_refused: bool = True
     """Whether approving a delivery that is no draft is refused with 400; otherwise 204, and nothing happens."""
-    write_script: tuple[PostFault, ...] = ()
-    """The faults of the next creates, updates and approvals, one each; those about kilograms and orders do nothing."""
-    write_late_seconds: float = 1.0
-    """How long after its request a late write happens."""
-    write_hang_seconds: float = 60.0
-    """How long a write's hanging answer takes before the connection is reset."""
-    requests_per_second: float = 1.0
-    """The limit per key; above it 429; 0 is no limit."""
-    retry_after: bool = False
-    """Whether a 429 carries ``Retry-After``."""
     server_error: float = 0.0
     """The probability of a 500 or 503."""
     reset: float = 0.0
@@ -120,7 +133,7 @@ class WarehouseSwitches:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrySwitches:
+class RegistrySwitches(ServiceSwitches):
     """The unknowns and faults of the Isometric registry."""
 
     used_batches_refused: bool = True
@@ -139,20 +152,8 @@ class RegistrySwitches:
     """Whether ``credits_delivered`` and an order's status lag like the lists."""
     lag_covers_batches: bool = False
     """Whether batches lag like the lists."""
-    requests_per_second: float = 0.0
-    """The limit over all requests; above it 429; 0 is no limit."""
-    retry_after: bool = True
-    """Whether a 429 carries ``Retry-After``."""
-    post_faults: Mapping[PostFault, float] = field(default_factory=dict)
-    """The probability of each fault of a POST."""
-    script: tuple[PostFault, ...] = ()
-    """The faults of the next POSTs, one each, before probabilities apply again."""
-    late_commit_seconds: float = 2.0
-    """How long after the request a late commit happens."""
     late_stamp: LateStamp = LateStamp.LATE
     """Which moment a late commit carries."""
-    hang_seconds: float = 60.0
-    """How long a hanging answer takes before the connection is reset."""
     read_error: float = 0.0
     """The probability that a read answers 500."""
     read_stale: float = 0.0
@@ -200,6 +201,7 @@ class ReceiverSwitches:
 
 
 AnySwitches = TypeVar("AnySwitches", bound="DataclassInstance")
+AnyService = TypeVar("AnyService", bound=ServiceSwitches)
 
 
 class SwitchError(ValueError):
@@ -265,13 +267,7 @@ class Panel(Generic[AnySwitches]):
         }
 
 
-def take_scripted(panel: Panel[RegistrySwitches]) -> PostFault | None:
+def take_scripted(panel: Panel[AnyService]) -> PostFault | None:
     """Remove and return the next scripted fault, or return None when the script is at its end."""
     former = panel.update(lambda now: replace(now, script=now.script[1:]))
     return former.script[0] if former.script else None
-
-
-def take_scripted_write(panel: Panel[WarehouseSwitches]) -> PostFault:
-    """Remove and return the next scripted fault of a writing call, or return none when the script is at its end."""
-    former = panel.update(lambda now: replace(now, write_script=now.write_script[1:]))
-    return former.write_script[0] if former.write_script else PostFault.NONE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
@@ -12,20 +11,21 @@ from http import HTTPStatus
 
 import orjson
 
-from connectors.simulated import warehouse_writes
-from connectors.simulated.http_server import Ending, LocalServer, Reply, Request, json_reply
+from connectors.simulated import replies, warehouse_writes
+from connectors.simulated.chances import drawn, shares
+from connectors.simulated.http_server import Ending, LocalServer, Reply, Request
 from connectors.simulated.rate import SlidingLimit
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_odd import OddAnswer, made_odd
 from connectors.simulated.warehouse_posts import WarehousePosts
+from connectors.simulated.warehouse_problem import problem
 from connectors.simulated.warehouse_query import BadQueryError, parse_filter
-from connectors.simulated.warehouse_words import API_PATH, READ_SCOPE, WRITE_SCOPE, JsonObject
-from connectors.simulated.warehouse_writes import AbsentError, Errors, RefusedError
+from connectors.simulated.warehouse_words import API_PATH, READ_SCOPE, WRITE_SCOPE
+from connectors.simulated.warehouse_writes import AbsentError, RefusedError
 
 _JSON = (("Content-Type", "application/json; charset=utf-8"),)
-# Seconds a spurious 429 asks to wait, where it says so at all: as long as a turn of the documented limit.
-RETRY_AFTER_SECONDS = 1
+FAULTS = ("server_error", "reset", "throttled", "truncated", "slow")
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class WarehouseServer(LocalServer):
         self.chance = chance
         self.limit = SlidingLimit()
         self.traffic = Traffic()
-        self.posts = WarehousePosts(warehouse.panel, perform=self._perform)
+        self.posts = WarehousePosts(warehouse.panel, perform=self._perform, chance=chance)
 
     def stop(self) -> None:
         """Stop, and let no late write happen any more."""
@@ -95,28 +95,21 @@ class WarehouseServer(LocalServer):
 
     def _throttled(self) -> Reply:
         self.traffic.throttled += 1
-        reply = problem(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.")
-        if not self.panel.now.retry_after:
-            return reply
-        return replace(reply, headers=(*reply.headers, ("Retry-After", str(RETRY_AFTER_SECONDS))))
+        return self.posts.throttled()
 
     def _with_fault(self, request: Request) -> Reply:
-        """Draw once, so that the probabilities of the faults add up."""
-        switches, draw = self.panel.now, self.chance.random()
-        for name in ("server_error", "reset", "throttled", "truncated", "slow"):
-            share: float = getattr(switches, name)
-            if draw < share:
-                self.traffic.faults += 1
-                return self._faulty(name, request)
-            draw -= share
-        return self._route(request)
+        name = drawn(shares(self.panel.now, FAULTS), self.chance)
+        if name is None:
+            return self._route(request)
+        self.traffic.faults += 1
+        return self._faulty(name, request)
 
     def _faulty(self, name: str, request: Request) -> Reply:
         if name == "server_error":
             status = self.chance.choice((HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE))
             return problem(status, "An error occurred while processing your request.")
         if name == "reset":
-            return Reply(status=HTTPStatus.OK, ending=Ending.RESET)
+            return replies.no_answer()
         if name == "throttled":
             return self._throttled()
         reply = self._route(request)
@@ -181,20 +174,6 @@ class WarehouseServer(LocalServer):
 def allowed_scopes(method: str) -> set[str]:
     """Return the scopes of which one is needed: reading is allowed to writers too."""
     return {READ_SCOPE, WRITE_SCOPE} if method == "GET" else {WRITE_SCOPE}
-
-
-def problem(status: int, sentence: str, errors: Errors | None = None) -> Reply:
-    """Return an answer with problem details (RFC 9457), the shape the vendor's framework uses."""
-    content: JsonObject = {
-        "type": f"https://httpstatuses.io/{int(status)}",
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "detail": sentence,
-        "traceId": uuid.uuid5(uuid.NAMESPACE_OID, sentence).hex,
-    }
-    if errors:
-        content["errors"] = errors
-    return json_reply(status, content, media_type="application/problem+json")
 
 
 def _body(request: Request) -> Mapping[str, object]:

@@ -133,7 +133,7 @@ def test_a_dry_run_shows_the_call_and_sends_nothing(shell: Shell, twin: Warehous
 
 def test_what_the_source_shows_otherwise_is_exit_1(shell: Shell, twin: WarehouseServer) -> None:
     """A gateway that sends twice, and a source that takes a number twice: somebody has to know."""
-    twin.panel.change({"write_script": ["gateway_twice"]})
+    twin.panel.change({"script": ["gateway_twice"]})
     done = shell("deliveries", "create", _file(shell, NEW))
 
     assert done.status == 1

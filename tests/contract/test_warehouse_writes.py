@@ -80,7 +80,7 @@ def test_the_ledger_of_writes_says_what_truly_happened(
     systems: Systems, warehouse: httpx.Client, fault: str, effects: int
 ) -> None:
     """Whatever the client was told."""
-    systems.warehouse_server.panel.change({"write_script": [fault]})
+    systems.warehouse_server.panel.change({"script": [fault]})
     with contextlib.suppress(httpx.TransportError):
         warehouse.post("/deliveries", json=NEW)
     (call,) = systems.warehouse_server.posts.truth()
@@ -91,9 +91,19 @@ def test_the_ledger_of_writes_says_what_truly_happened(
 
 def test_a_write_may_take_effect_after_its_client_has_gone(systems: Systems, warehouse: httpx.Client) -> None:
     """The ledger says when nothing more is to come."""
-    systems.warehouse_server.panel.change({"write_script": ["commit_late"], "write_late_seconds": 0.05})
+    systems.warehouse_server.panel.change({"script": ["commit_late"], "late_commit_seconds": 0.05})
     with contextlib.suppress(httpx.TransportError):
         warehouse.post("/deliveries", json=NEW)
 
     assert eventually(lambda: not systems.warehouse_server.posts.pending)
     assert [call["effects"] for call in systems.warehouse_server.posts.truth()] == [1]
+
+
+def test_a_fault_of_a_write_that_is_not_scripted_is_drawn(systems: Systems, warehouse: httpx.Client) -> None:
+    """By its probability, as at the registry and at barmate; the script comes first."""
+    systems.warehouse_server.panel.change({"script": ["none"], "post_faults": {"throttle_before_commit": 1.0}})
+    first = warehouse.post("/deliveries", json=NEW)
+    second = warehouse.post("/deliveries", json=NEW)
+
+    assert (first.status_code, second.status_code) == (201, 429)
+    assert [call["fault"] for call in systems.warehouse_server.posts.truth()] == ["none", "throttle_before_commit"]

@@ -142,7 +142,7 @@ def test_whether_a_key_may_write_is_found_out_without_writing(shell: Shell, ware
     reads = shell("doctor", "--json")
     warehouse.keys.update(dict.fromkeys(warehouse.keys, ("Delivery.Write",)))
     writes = shell("doctor", "--json")
-    warehouse.panel.change({"write_script": ["commit_then_500"]})
+    warehouse.panel.change({"script": ["commit_then_500"]})
     odd = shell("doctor", "--json")
     warehouse.warehouse.put(0, {"id": 0, "status": "draft", "lineItems": []})
     exists = shell("doctor", "--json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -35,14 +35,34 @@ class Fault:
     heals: bool = True
 
 
-def _post(fault: PostFault, says: str, **more: Any) -> Fault:  # noqa: ANN401 - values of switches
-    name = f"registry-{fault.value.replace('_', '-')}"
-    return Fault(name=name, says=says, registry={"post_faults": {fault.value: POST_RATE}, **more})
+# What can happen to a writing call, and the switch it needs besides.
+_WRITES: Final[tuple[tuple[PostFault, str, Mapping[str, float]], ...]] = (
+    (PostFault.REFUSE_BEFORE_COMMIT, "Some {calls} answer 500 and nothing happened.", {}),
+    (PostFault.DROP_BEFORE_COMMIT, "Some {calls} are reset and nothing happened.", {}),
+    (PostFault.HANG_BEFORE_COMMIT, "Some {calls} get no answer and nothing happened.", {"hang_seconds": 15.0}),
+    (PostFault.COMMIT_THEN_DROP, "Some {calls} take effect, then the connection is reset.", {}),
+    (PostFault.COMMIT_THEN_500, "Some {calls} take effect and answer 500.", {}),
+    (PostFault.COMMIT_THEN_HANG, "Some {calls} take effect and get no answer.", {"hang_seconds": 15.0}),
+    (PostFault.COMMIT_LATE, "Some {calls} take effect after the client has gone.", {"late_commit_seconds": 1.0}),
+    (PostFault.THROTTLE_BEFORE_COMMIT, "Some {calls} answer 429 and nothing happened.", {}),
+    (PostFault.THROTTLE_AFTER_COMMIT, "Some {calls} take effect and answer 429.", {}),
+    (PostFault.BROKEN_JSON, "Some {calls} take effect and answer 200 with half a body.", {}),
+    (PostFault.FEWER_KG_IN_BODY, "Some {calls} take effect and answer with fewer kilograms.", {}),
+    (PostFault.OTHER_ORDER_IN_BODY, "Some {calls} take effect and answer with another order.", {}),
+    (PostFault.GATEWAY_TWICE, "A gateway sends some {calls} twice; the client sees the second answer.", {}),
+    (PostFault.FOREIGN_404, "Some {calls} answer a 404 page in HTML and nothing happened.", {}),
+)
+# Only the registry's answers name kilograms and an order.
+_ABOUT_CREDITS: Final = frozenset({PostFault.FEWER_KG_IN_BODY, PostFault.OTHER_ORDER_IN_BODY})
 
 
-def _response(fault: PostFault, says: str, **more: Any) -> Fault:  # noqa: ANN401 - values of switches
-    name = f"barmate-{fault.value.replace('_', '-')}"
-    return Fault(name=name, says=says, barmate={"post_faults": {fault.value: POST_RATE}, **more})
+def _written(system: str, calls: str, *, without: Collection[PostFault] = ()) -> Iterator[Fault]:
+    """Return what can happen to the writing ``calls`` of ``system``."""
+    for fault, says, more in _WRITES:
+        if fault not in without:
+            name = f"{system}-{fault.value.replace('_', '-')}"
+            switches: dict[str, Any] = {system: {"post_faults": {fault.value: POST_RATE}, **more}}
+            yield Fault(name=name, says=says.format(calls=calls), **switches)
 
 
 _WAREHOUSE: Final = (
@@ -118,23 +138,6 @@ _STORY: Final = (
     Fault(name="deletions", says="Some deliveries without an order vanish.", story={"deletions": 3}),
 )
 
-_POSTS: Final = (
-    _post(PostFault.REFUSE_BEFORE_COMMIT, "Some POSTs answer 500 and nothing happened."),
-    _post(PostFault.DROP_BEFORE_COMMIT, "Some POSTs are reset and nothing happened."),
-    _post(PostFault.HANG_BEFORE_COMMIT, "Some POSTs get no answer and nothing happened.", hang_seconds=15.0),
-    _post(PostFault.COMMIT_THEN_DROP, "Some POSTs take effect, then the connection is reset."),
-    _post(PostFault.COMMIT_THEN_500, "Some POSTs take effect and answer 500."),
-    _post(PostFault.COMMIT_THEN_HANG, "Some POSTs take effect and get no answer.", hang_seconds=15.0),
-    _post(PostFault.COMMIT_LATE, "Some POSTs take effect after the client has gone.", late_commit_seconds=1.0),
-    _post(PostFault.THROTTLE_BEFORE_COMMIT, "Some POSTs answer 429 and nothing happened."),
-    _post(PostFault.THROTTLE_AFTER_COMMIT, "Some POSTs take effect and answer 429."),
-    _post(PostFault.BROKEN_JSON, "Some POSTs take effect and answer 200 with half a body."),
-    _post(PostFault.FEWER_KG_IN_BODY, "Some POSTs take effect and answer with fewer kilograms."),
-    _post(PostFault.OTHER_ORDER_IN_BODY, "Some POSTs take effect and answer with another order."),
-    _post(PostFault.GATEWAY_TWICE, "A gateway sends some POSTs twice; the client sees the second answer."),
-    _post(PostFault.FOREIGN_404, "Some POSTs answer a 404 page in HTML and nothing happened."),
-)
-
 _REGISTRY: Final = (
     Fault(name="registry-read-errors", says="Some reads answer 500.", registry={"read_error": RATE}),
     Fault(
@@ -186,21 +189,6 @@ _WEBHOOK: Final = (
     Fault(name="webhook-gone", says="Some messages get a 410.", webhook={"gone": RATE}, heals=False),
 )
 
-_BARMATE_POSTS: Final = (
-    _response(PostFault.REFUSE_BEFORE_COMMIT, "Some responses answer 500 and nothing happened."),
-    _response(PostFault.DROP_BEFORE_COMMIT, "Some responses are reset and nothing happened."),
-    _response(PostFault.HANG_BEFORE_COMMIT, "Some responses get no answer and nothing happened.", hang_seconds=15.0),
-    _response(PostFault.COMMIT_THEN_DROP, "Some responses take effect, then the connection is reset."),
-    _response(PostFault.COMMIT_THEN_500, "Some responses take effect and answer 500."),
-    _response(PostFault.COMMIT_THEN_HANG, "Some responses take effect and get no answer.", hang_seconds=15.0),
-    _response(PostFault.COMMIT_LATE, "Some responses take effect after the client has gone.", late_commit_seconds=1.0),
-    _response(PostFault.THROTTLE_BEFORE_COMMIT, "Some responses answer 429 and nothing happened."),
-    _response(PostFault.THROTTLE_AFTER_COMMIT, "Some responses take effect and answer 429."),
-    _response(PostFault.BROKEN_JSON, "Some responses take effect and answer 200 with half a body."),
-    _response(PostFault.GATEWAY_TWICE, "A gateway sends some responses twice; the client sees the second answer."),
-    _response(PostFault.FOREIGN_404, "Some responses answer a 404 page in HTML and nothing happened."),
-)
-
 _BARMATE: Final = (
     Fault(name="barmate-errors", says="Some reads answer 500.", barmate={"server_error": RATE}),
     Fault(name="barmate-resets", says="Some reads are reset.", barmate={"reset": RATE}),
@@ -241,9 +229,16 @@ _BARMATE: Final = (
     ),
 )
 
-CATALOGUE: Final = {
-    fault.name: fault for fault in (*_WAREHOUSE, *_STORY, *_POSTS, *_REGISTRY, *_WEBHOOK, *_BARMATE_POSTS, *_BARMATE)
-}
+_ALL: Final = (
+    *_WAREHOUSE,
+    *_STORY,
+    *_written("registry", "POSTs"),
+    *_REGISTRY,
+    *_WEBHOOK,
+    *_written("barmate", "responses", without=_ABOUT_CREDITS),
+    *_BARMATE,
+)
+CATALOGUE: Final = {fault.name: fault for fault in _ALL}
 
 
 class UnknownFaultError(ValueError):

@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 
 from connectors.client import HttpClient
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Interrupted
 from connectors.logistic_cloud_writes import DeliveryWrites
 from connectors.simulated.articles import ARTICLES
 from connectors.simulated.switches import PostFault
@@ -38,6 +38,8 @@ from worker.writing.source_look import SourceLook
 READ_ONLY = "read-only-key"
 # Seconds that the twin's hanging answers are waited for.
 SHORT = 0.3
+# A write that does not arrive.
+NEVER = PostFault.DROP_BEFORE_COMMIT
 # Looks at an intent after which it must have ended.
 PATIENCE = 12
 
@@ -197,6 +199,17 @@ def desk(url: str, **switches: bool) -> Iterator[Desk]:
     for client in made.clients.values():
         client.close()
     database.close()
+
+
+def lost() -> Interrupted:
+    """What a look meets whose answer does not come."""
+    return Interrupted("logistic.cloud", "list deliveries", "no answer")
+
+
+def no(outcome: Outcome) -> str:
+    """The reason of a write that was given up."""
+    assert isinstance(outcome, GiveUp), outcome
+    return outcome.reason
 
 
 def ended(outcome: Outcome) -> str:

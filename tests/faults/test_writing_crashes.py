@@ -1,6 +1,6 @@
 """Writes with everything that can happen to their answers, and a process that dies between any two steps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -37,13 +37,6 @@ FEW = (
 )
 
 
-@pytest.fixture
-def at(sqlite_url: str) -> Iterator[Desk]:
-    """A desk on SQLite."""
-    with desk(sqlite_url) as made:
-        yield made
-
-
 def _ask(at: Desk, action: WriteAction, number: str) -> Queued:
     if action is WriteAction.CREATE:
         return at.create(number=number)
@@ -60,29 +53,32 @@ def _is_done(at: Desk, action: WriteAction, number: str) -> bool:
 
 
 @pytest.mark.parametrize("action", list(WriteAction))
-def test_a_write_takes_effect_once_wherever_its_process_dies(at: Desk, action: WriteAction) -> None:
+def test_a_write_takes_effect_once_wherever_its_process_dies(sqlite_url: str, action: WriteAction) -> None:
     """Between any two steps, with an answer and without one."""
-    for step, nth in STEPS:
-        _survives(at, action, PostFault.NONE, step, nth)
-    _survives(at, action, PostFault.COMMIT_THEN_DROP, LOOKED, 2)
+    with desk(sqlite_url) as at:
+        for step, nth in STEPS:
+            _survives(at, action, PostFault.NONE, step, nth)
+        _survives(at, action, PostFault.COMMIT_THEN_DROP, LOOKED, 2)
 
 
 @pytest.mark.parametrize("action", list(WriteAction))
-def test_a_write_takes_effect_once_whatever_happens_to_its_answer(at: Desk, action: WriteAction) -> None:
+def test_a_write_takes_effect_once_whatever_happens_to_its_answer(sqlite_url: str, action: WriteAction) -> None:
     """Lost before the commit, after it, long after it, or by somebody else's page in its place."""
-    for fault in FEW:
-        _survives(at, action, fault, None, 1)
+    with desk(sqlite_url) as at:
+        for fault in FEW:
+            _survives(at, action, fault, None, 1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("action", list(WriteAction))
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_meets_every_place_to_die(
-    at: Desk, action: WriteAction, fault: PostFault, record_property: Callable[[str, object], None]
+    sqlite_url: str, action: WriteAction, fault: PostFault, record_property: Callable[[str, object], None]
 ) -> None:
     """The whole matrix."""
-    for step, nth in STEPS:
-        _survives(at, action, fault, step, nth)
+    with desk(sqlite_url) as at:
+        for step, nth in STEPS:
+            _survives(at, action, fault, step, nth)
     record_property(f"{COUNTED}writes killed and disturbed", len(STEPS))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.clocks import ManualClock
 from tests.firing_kit import Bench, Twin
+from tests.writing_kit import Desk, desk
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.db.upgrade import upgrade
@@ -82,3 +83,17 @@ def empty(tmp_path: Path, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     yield bench
     bench.close()
     database.close()
+
+
+@pytest.fixture
+def each_desk(database_url: str) -> Iterator[Desk]:
+    """A desk for writing at the warehouse, on each database in turn."""
+    with desk(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def quick_desk(sqlite_url: str) -> Iterator[Desk]:
+    """A desk for writing at the warehouse on SQLite, where the database makes no difference."""
+    with desk(sqlite_url) as made:
+        yield made

@@ -35,6 +35,7 @@ from worker.customers.source import BarmateSource
 from worker.customers.walk import Walk
 from worker.db import Database
 from worker.db.tables import customer_orders, deliveries, events
+from worker.db.upgrade import upgrade
 from worker.event_log import EventLog
 from worker.kinds import RULES
 from worker.runtime.subscriptions import subscriptions
@@ -119,7 +120,7 @@ class Bench:
 
     def __init__(self, file: Path, folder: Path, *, link_by: LinkBy = LinkBy.NUMBER_EXTERNAL, **options: Any) -> None:  # noqa: ANN401
         self.clock = ManualClock()
-        self.database = options.get("database") or _scratch(file, folder, self.clock)
+        self.database = _opened(file, folder, self.clock, **options)
         self.twin = twin.Barmate(clock=self.clock, panel=Panel(BarmateSwitches(page_size=PAGE)))
         self.line = Line(self.twin, self.clock)
         self.die_at: str | None = None
@@ -162,6 +163,10 @@ class Bench:
             clock=self.clock,
         )
         self.now = Readers(feed=feed, reader=reader, rereading=rereading)
+
+    def another_database(self) -> Database:
+        """The same one as another process has it."""
+        return type(self.database)(self.database.url.render_as_string(hide_password=False), self.clock)
 
     def place(self, count: int = 1, **changes: object) -> list[str]:
         """Let customers ask for things; the ids, oldest first."""
@@ -255,6 +260,39 @@ class Bench:
             raise Killed(name)
 
 
+class _Timed(Database):
+    """A PostgreSQL whose time is the test's."""
+
+    def __init__(self, url: str, clock: ManualClock) -> None:
+        super().__init__(url, clock)
+        self._told = clock
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """Nobody waits for settle times by the server's clock."""
+        del connection
+        return self._told.now()
+
+
+def _opened(
+    file: Path,
+    folder: Path,
+    clock: ManualClock,
+    *,
+    database: Database | None = None,
+    postgres_url: str | None = None,
+    **_others: object,
+) -> Database:
+    if database is not None:
+        return database
+    return _scratch(file, folder, clock) if postgres_url is None else _migrated(postgres_url, clock)
+
+
+def _migrated(url: str, clock: ManualClock) -> Database:
+    made = _Timed(url, clock)
+    upgrade(made)
+    return made
+
+
 def _scratch(file: Path, folder: Path, clock: ManualClock) -> Database:
     made = Database(f"sqlite:///{copy(file, folder / 'waybill.db')}", clock)
     # Nobody pulls the plug of a test.
@@ -279,7 +317,6 @@ def delivery_row(number: int) -> dict[str, object]:
         "purchase_order": PURCHASE_ORDER,
         "updated_at": NOON,
         "created_at": NOON,
-        "line_items": [],
         "raw": "{}",
         "content_hash": f"hash {number}",
         "turn": 1,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON, NUMBER
@@ -21,6 +22,7 @@ from worker.tasks import Tasks
 
 KEY = OrderKey(ACCOUNT, CUSTOMER, NUMBER)
 QUIET = 600.0
+_ITEM = {"id": 1, "status": "booked", "articleNumber": "A", "articleUnit": "ST", "quantity": 4}
 
 
 def row(line: int = 2, **said: object) -> LinkRow:
@@ -205,8 +207,7 @@ def _delivery(number: int) -> dict[str, object]:
         "purchase_order": NUMBER,
         "updated_at": NOON,
         "created_at": NOON,
-        "line_items": [{"id": 1, "status": "booked", "article_number": "A", "unit": "ST", "quantity": "4"}],
-        "raw": "{}",
+        "raw": orjson.dumps({"lineItems": [_ITEM]}).decode(),
         "turn": 1,
         "visible": True,
         "stamp_went_back": False,

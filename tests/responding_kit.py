@@ -18,6 +18,7 @@ from connectors.simulated.switches import PostFault
 from tests.clocks import NOON
 from tests.customer_kit import ACCOUNT, CUSTOMER, HOST, Bench, Line
 from worker.customers.linking import LinkBy
+from worker.db import Database
 from worker.db.tables import accounts, coverage, deliveries
 from worker.responding import reply_rows, situations
 from worker.responding.decision import Situation, Verdict, decide
@@ -136,6 +137,8 @@ class Desk(Bench):
         """See a delivery changed."""
         if "date" in changes:
             changes["raw"] = orjson.dumps({"date": f"{changes.pop('date')}T09:30:00Z"}).decode()
+        if "line_items" in changes:
+            changes["raw"] = orjson.dumps({"lineItems": changes.pop("line_items")}).decode()
         statement = sa.update(deliveries).where(deliveries.c.id == which)
         with self.database.write() as connection:
             connection.execute(statement.values(changed_at=self.clock.now(), **changes))
@@ -153,8 +156,12 @@ class Desk(Bench):
     @property
     def service(self) -> Responding:
         """A process of its own: nothing is kept between two of them."""
+        return self.service_on(self.database)
+
+    def service_on(self, database: Database) -> Responding:
+        """A process with its own way to the database."""
         return Responding(
-            database=self.database,
+            database=database,
             terms=self.terms,
             responses=self.post,
             read_order=self.now.reader.read,

@@ -46,3 +46,8 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Block this thread."""
         time.sleep(max(0.0, seconds))
+
+
+def instant_text(moment: datetime) -> str:
+    """ISO 8601 in UTC with `Z`; a fraction only where there is one."""
+    return moment.isoformat().replace("+00:00", "Z")

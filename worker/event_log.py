@@ -46,18 +46,24 @@ class EventLog:
         """
         if not drafts:
             return []
-        sequences = _last_sequences(connection, drafts)
-        first_ids = [event_id(draft, 0) for draft in drafts]
-        taken = set(_TAKEN(connection, first_ids).scalars())
+        known = [draft for draft in drafts if not draft.first]
+        sequences = _last_sequences(connection, known)
+        taken = set(_TAKEN(connection, [event_id(draft, 0) for draft in known]).scalars()) if known else set()
+        recorded_at = micros(now)
         appended: list[Event] = []
-        for draft, first_id in zip(drafts, first_ids, strict=True):
-            key = (draft.source, draft.subject)
+        rows: list[tuple[Value, ...]] = []
+        for draft in drafts:
+            moment, key = micros(draft.time), (draft.source, draft.subject)
             # A fact is stamped in whole seconds and may share one with facts that a lost database told already.
-            sequence = sequences[key] = next_sequence(sequences.get(key, 0), max(draft.time, now))
-            identity = first_id if first_id not in taken else _free_id(draft, taken, connection)
+            sequence = sequences[key] = next_sequence(sequences.get(key, 0), max(moment, recorded_at))
+            identity = event_id(draft, 0)
+            if identity in taken:
+                identity = _free_id(draft, taken, connection)
             taken.add(identity)
-            appended.append(_event(draft, sequence, identity))
-        _INSERT(connection, _rows(appended, now))
+            event = _event(draft, sequence, identity)
+            appended.append(event)
+            rows.append(_row(event, moment, recorded_at))
+        _INSERT(connection, rows)
         self._tasks.add(connection, self._duties(drafts, appended), now)
         return appended
 
@@ -113,18 +119,7 @@ def _event(draft: EventDraft, sequence: int, identity: str) -> Event:
     return Event(identity, draft.source, draft.subject, str(draft.type), sequence, draft.time, draft.data)
 
 
-def _rows(appended: Sequence[Event], now: datetime) -> list[tuple[Value, ...]]:
-    recorded_at = micros(now)
-    return [
-        (
-            identity,
-            source,
-            subject,
-            kind,
-            sequence,
-            micros(time),
-            recorded_at,
-            json_text(data if type(data) is dict else dict(data)),
-        )
-        for identity, source, subject, kind, sequence, time, data in appended
-    ]
+def _row(event: Event, moment: int, recorded_at: int) -> tuple[Value, ...]:
+    identity, source, subject, kind, sequence, _time, data = event
+    document = data if type(data) is dict else dict(data)
+    return (identity, source, subject, kind, sequence, moment, recorded_at, json_text(document))

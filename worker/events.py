@@ -112,6 +112,8 @@ class EventDraft(NamedTuple):
     orders: tuple[OrderKey, ...] = ()
     # A time that belongs to the fact itself, the same whenever it is read again: ids of such facts lie in its order.
     origin: datetime | None = None
+    # Nothing was ever told about the subject. Whoever says so knows it, and spares looking that up.
+    first: bool = False
 
 
 class Event(NamedTuple):
@@ -153,9 +155,10 @@ def event_id(draft: EventDraft, occurrence: int) -> str:
     return f"evt_{int(draft.origin.timestamp()) & _PREFIX:08x}{digest[:32]}"
 
 
-def next_sequence(previous: int, time: datetime) -> int:
+def next_sequence(previous: int, micros: int) -> int:
     """One more than the last, or the time of recording (or the fact's own, if later) in milliseconds if that is more.
 
-    Taken from the time so that a database that was lost and read anew goes on above what receivers saw before.
+    Taken from the time, which is given in microseconds since 1970, so that a database that was lost and read anew goes
+    on above what receivers saw before.
     """
-    return max(previous + 1, int(time.timestamp() * 1000))
+    return max(previous + 1, micros // 1000)

@@ -75,7 +75,7 @@ def _asked(desk: Desk, *items: dict[str, Any]) -> str:
 
 
 def _line(article: str, quantity: str, unit: str = "bottle", status: str = "booked") -> dict[str, object]:
-    return {"id": 1, "status": status, "article_number": article, "unit": unit, "quantity": quantity}
+    return {"id": 1, "status": status, "articleNumber": article, "articleUnit": unit, "quantity": quantity}
 
 
 def test_a_preview_shows_the_bytes_while_nothing_may_be_said(desk: Desk) -> None:

@@ -4,7 +4,9 @@ import itertools
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from tests.clocks import NOON
 from worker.clock import SystemClock
@@ -117,3 +119,15 @@ def _scratch(path: Path) -> Database:
     database = Database(f"sqlite:///{path}.db", SystemClock())
     upgrade(database)
     return database
+
+
+def test_a_first_fact_said_twice_is_refused(database: Database) -> None:
+    """Who says wrongly that nothing was told of a subject writes nothing: the database knows better."""
+    first = _draft()._replace(first=True)
+    with database.write() as connection:
+        (event,) = _log().append(connection, [first], NOON)
+
+    with pytest.raises(IntegrityError), database.write() as connection:
+        _log().append(connection, [first], NOON)
+    with database.read() as connection:
+        assert connection.execute(sa.select(events.c.id)).scalars().all() == [event.id]

@@ -85,7 +85,6 @@ def _member(bench: Bench, delivery: int, order: int) -> None:
                 number=str(delivery),
                 purchase_order=f"PO {order}",
                 updated_at=now,
-                line_items=[],
                 raw="{}",
                 content_hash="",
                 turn=1,

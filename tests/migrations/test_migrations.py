@@ -1,19 +1,24 @@
 """One schema and one history on both databases."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from tests.clocks import NOON
 from worker.clock import SystemClock
 from worker.db import Database
-from worker.db.tables import metadata
+from worker.db.tables import deliveries, metadata
 from worker.db.upgrade import _config, require_current, upgrade
 from worker.errors import DatabaseUnavailable, NotReady
+from worker.reading.delivery_rows import facts_of_row
+from worker.standing import LineItem
 
 
 @pytest.fixture
@@ -54,6 +59,45 @@ def test_migrations_can_be_taken_back_and_applied_again(blank: Database) -> None
 
     upgrade(blank)
     require_current(blank)
+
+
+def test_line_items_are_the_same_before_and_after_they_had_a_column(blank: Database) -> None:
+    """Taking the column away loses nothing: the record says them, and taking the change back fills it again."""
+    items = [{"id": 9, "status": "booked", "articleNumber": "A1", "articleUnit": "ST", "quantity": 5000}]
+    records = [orjson.dumps({"id": 1, "lineItems": items}), orjson.dumps({"id": 2, "lineItems": None})]
+    upgrade(blank)
+    with blank.write() as connection:
+        connection.execute(sa.insert(deliveries), [_delivery(n, raw.decode()) for n, raw in enumerate(records, 1)])
+        command.downgrade(_config(connection), "0008")
+        column = sa.table("deliveries", sa.column("id"), sa.column("line_items", sa.JSON))
+        before = connection.execute(sa.select(column.c.line_items).order_by(column.c.id)).scalars().all()
+    upgrade(blank)
+    with blank.read() as connection:
+        after = [facts_of_row(row).line_items for row in connection.execute(sa.select(deliveries))]
+
+    said = {"id": 9, "status": "booked", "article_number": "A1", "unit": "ST", "quantity": "5000"}
+    assert before == [[said], None]
+    assert after == [(LineItem(id=9, status="booked", article_number="A1", unit="ST", quantity=Decimal(5000)),), None]
+
+
+def _delivery(number: int, raw: str) -> dict[str, object]:
+    return {
+        "account": "acme",
+        "id": number,
+        "customer_id": 7,
+        "status": "draft",
+        "status_inbound": "new",
+        "number": "LS1",
+        "updated_at": NOON,
+        "raw": raw,
+        "content_hash": "h",
+        "turn": 1,
+        "visible": True,
+        "stamp_went_back": False,
+        "unrecognised": [],
+        "first_seen_at": NOON,
+        "changed_at": NOON,
+    }
 
 
 def test_a_database_of_a_newer_version_is_refused_with_the_remedy(blank: Database) -> None:

@@ -72,7 +72,6 @@ def _delivery() -> dict[str, object]:
         "purchase_order": None,
         "updated_at": NOON,
         "created_at": NOON,
-        "line_items": [],
         "raw": '{"date":"2026-03-04T09:30:00Z"}',
         "content_hash": "h",
         "turn": 1,

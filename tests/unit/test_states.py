@@ -8,6 +8,7 @@ import pytest
 from tests.clocks import NOON
 from worker.checkpoints import KILL_AT, KillAt, from_environment, nothing
 from worker.clock import SystemClock
+from worker.db.types import micros
 from worker.errors import DatabaseUnavailable
 from worker.events import OrderKey, firing_subject, next_sequence
 from worker.states import (
@@ -76,8 +77,8 @@ def test_a_sequence_follows_the_time_and_never_repeats() -> None:
     """The fact's milliseconds, or one more than the last."""
     at_noon = int(NOON.timestamp() * 1000)
 
-    assert next_sequence(0, NOON) == at_noon
-    assert next_sequence(at_noon, NOON) == at_noon + 1
+    assert next_sequence(0, micros(NOON)) == at_noon
+    assert next_sequence(at_noon, micros(NOON)) == at_noon + 1
 
 
 def test_checkpoints_are_passed_in_production() -> None:

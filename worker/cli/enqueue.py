@@ -26,9 +26,9 @@ from worker.cli.output import say, to_json
 from worker.cli.session import session
 from worker.cli.waiting import wait_for
 from worker.cli.watching import watching
+from worker.clock import instant_text
 from worker.errors import UsageError
 from worker.event_log import load_event
-from worker.reading.delivery_rows import instant_text
 from worker.runtime.jobs import ALL
 from worker.tasks import NewTask
 

@@ -10,7 +10,7 @@ import orjson
 from rich.console import Console
 
 from worker.cli.tables import draw
-from worker.reading.delivery_rows import instant_text
+from worker.clock import instant_text
 
 # Rows that share one table: columns are as wide as their widest cell, which must be known first.
 _BLOCK = 200

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.barmate_records import CustomerOrder, OrderStatus
+from worker.clock import instant_text
 from worker.customers.customer_rows import CustomerOrderRow
 from worker.customers.documents import Document, newest_stamp, reference_of, told_document
 from worker.events import EventDraft, EventType, OrderKey, barmate_source, customer_order_subject
-from worker.reading.delivery_rows import instant_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

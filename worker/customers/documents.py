@@ -13,7 +13,7 @@ import orjson
 
 from connectors.barmate_personal import Personal
 from connectors.barmate_records import Bundle, CustomerOrder, Item, Response, ResponseItem, ResponseType, Scheduled
-from worker.reading.delivery_rows import instant_text
+from worker.clock import instant_text
 
 Document = dict[str, object]
 

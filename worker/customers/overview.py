@@ -5,10 +5,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.clock import instant_text
 from worker.customers import hints
 from worker.db.tables import barmate_accounts, customer_orders
 from worker.db.tables.customers import NOT_FINAL
-from worker.reading.delivery_rows import instant_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

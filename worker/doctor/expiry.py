@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from worker.clock import instant_text
 from worker.doctor.finding import Finding, note, ok, problem, warning
-from worker.reading.delivery_rows import instant_text
 
 # Days before the end at which a person is warned, more urgently each time: a new credential takes somebody else's time.
 WARN_DAYS = (7, 30, 60)

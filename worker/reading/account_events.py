@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from worker.clock import instant_text
 from worker.events import EventDraft, EventType, account_source
-from worker.reading.delivery_rows import instant_text
 from worker.reading.spans import Window, instant_of
 
 

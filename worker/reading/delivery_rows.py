@@ -1,20 +1,20 @@
 """Deliveries as rows: what a record becomes in the table, and what a row says to the services above."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from worker.db.bulk import BulkInsert, Value, json_text
 from worker.db.tables import deliveries
 from worker.db.types import micros
 from worker.events import OrderKey
-from worker.reading.normalizer import DeliveryRecord
-from worker.standing import DeliveryFacts, LineItem
+from worker.reading.normalizer import DeliveryRecord, line_items_of
+from worker.standing import DeliveryFacts
 
 # A delivery in one of these is settled at the source (DESIGN §1).
 FINAL = ("completed", "cancelled")
@@ -31,7 +31,6 @@ _INSERT = BulkInsert(
     "purchase_order",
     "updated_at",
     "created_at",
-    "line_items",
     "raw",
     "content_hash",
     "turn",
@@ -57,7 +56,7 @@ def facts_of_row(row: sa.Row[Any]) -> DeliveryFacts:
         content_hash=row.content_hash,
         visible=row.visible,
         unrecognised=tuple(row.unrecognised),
-        line_items=_line_items(row.line_items),
+        line_items=line_items_of(orjson.loads(row.raw).get("lineItems")),
     )
 
 
@@ -72,7 +71,6 @@ def row_values(record: DeliveryRecord) -> dict[str, object]:
         "purchase_order": record.purchase_order,
         "updated_at": record.updated_at,
         "created_at": record.created_at,
-        "line_items": _item_documents(record.wire_items),
         "raw": record.raw,
         "content_hash": record.content_hash,
         "unrecognised": list(record.unrecognised),
@@ -101,7 +99,6 @@ def _new_row(account: str, record: DeliveryRecord, turn: int, moment: int) -> tu
         record.purchase_order,
         updated_at,
         created_at,
-        json_text(_item_documents(record.wire_items)),
         record.raw,
         record.content_hash,
         turn,
@@ -119,9 +116,6 @@ def _micros_or_none(moment: datetime | None) -> int | None:
 
 def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]:
     """A delivery as events tell it: the keys of DESIGN §8, and its line items in sum."""
-    updated_at, created_at = instant_text(record.updated_at), record.created_at
-    if created_at is not None:
-        created_text = updated_at if created_at is record.updated_at else instant_text(created_at)
     items = record.wire_items
     return {
         "account": account,
@@ -132,8 +126,8 @@ def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]
         "number": record.number,
         "number_external": record.number_external,
         "purchase_order": record.purchase_order,
-        "updated_at": updated_at,
-        "created_at": None if created_at is None else created_text,
+        "updated_at": record.updated_text,
+        "created_at": record.created_text,
         "line_items": None if items is None else _in_sum(tuple([item["status"] for item in items])),
         "unrecognised": record.unrecognised,
     }
@@ -144,41 +138,6 @@ def order_key(account: str, customer_id: int | None, purchase_order: str | None)
     if customer_id is None or purchase_order is None or not purchase_order.strip():
         return None
     return OrderKey(account, customer_id, purchase_order)
-
-
-def instant_text(moment: datetime) -> str:
-    """ISO 8601 in UTC with `Z`; a fraction only where there is one."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def _item_documents(items: Sequence[Mapping[str, Any]] | None) -> list[dict[str, object]] | None:
-    if items is None:
-        return None
-    return [
-        {
-            "id": item.get("id"),
-            "status": item["status"],
-            "article_number": item.get("articleNumber"),
-            "unit": item.get("articleUnit"),
-            "quantity": str(item["quantity"]),
-        }
-        for item in items
-    ]
-
-
-def _line_items(documents: Sequence[Mapping[str, Any]] | None) -> tuple[LineItem, ...] | None:
-    if documents is None:
-        return None
-    return tuple(
-        LineItem(
-            id=document["id"],
-            status=document["status"],
-            article_number=document["article_number"],
-            unit=document["unit"],
-            quantity=Decimal(document["quantity"]),
-        )
-        for document in documents
-    )
 
 
 # Most deliveries are one of a few kinds: so many items, all booked.

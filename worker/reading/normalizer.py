@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import ValidationError
 
+from worker.clock import instant_text
 from worker.reading.wire import WIDEST, WireDelivery, instant, is_plain, is_unicode
 from worker.standing import LineItem
 
@@ -56,6 +57,9 @@ class DeliveryRecord(NamedTuple):
     purchase_order: str | None
     updated_at: datetime
     created_at: datetime | None
+    # Both as events tell them: ISO 8601 in UTC with `Z`.
+    updated_text: str
+    created_text: str | None
     wire_items: Sequence[Mapping[str, Any]] | None
     unrecognised: tuple[str, ...]
     content_hash: str
@@ -64,7 +68,7 @@ class DeliveryRecord(NamedTuple):
     @property
     def line_items(self) -> tuple[LineItem, ...] | None:
         """Its line items; None where the source gave none."""
-        return None if self.wire_items is None else tuple(_line_item(item) for item in self.wire_items)
+        return line_items_of(self.wire_items)
 
     @property
     def identity(self) -> str:
@@ -110,7 +114,7 @@ def normalize(raw: object) -> DeliveryRecord | SetAside:
         return _set_aside({}, "The record is not a JSON object.", payload, digest)
     if is_json and is_plain(raw, payload):
         try:
-            return _record(raw, payload, digest, datetime.fromisoformat)
+            return _record(raw, payload, digest, datetime.fromisoformat, str)
         except ValueError:
             # A stamp that only looks like one.
             return _judged(raw, payload, digest)
@@ -123,7 +127,7 @@ def _judged(raw: dict[str, Any], payload: bytes, digest: str) -> DeliveryRecord 
         WireDelivery.model_validate(raw)
     except ValidationError as error:
         return _set_aside(raw, _reason(error), payload, digest)
-    return _record(raw, payload, digest, instant)
+    return _record(raw, payload, digest, instant, _instant_text)
 
 
 def _written(raw: object) -> str:
@@ -145,11 +149,15 @@ def _pruned(value: object, levels: int) -> object:
 
 
 def _record(
-    raw: dict[str, Any], payload: bytes, digest: str, read_instant: Callable[[str], datetime]
+    raw: dict[str, Any],
+    payload: bytes,
+    digest: str,
+    read: Callable[[str], datetime],
+    write: Callable[[str], str],
 ) -> DeliveryRecord:
-    """The record of what was checked: strict types are taken as they came."""
+    """The record of what was checked: strict types are taken as they came, stamps by what reads and writes them."""
     get, updated, created = raw.get, raw["updatedAt"], raw.get("createdAt")
-    updated_at = read_instant(updated)
+    updated_at = read(updated)
     return DeliveryRecord(
         raw["id"],
         raw["customerId"],
@@ -159,12 +167,19 @@ def _record(
         get("numberExternal"),
         get("numberPurchaseOrder"),
         updated_at,
-        None if created is None else updated_at if created == updated else read_instant(created),
+        None if created is None else updated_at if created == updated else read(created),
+        write(updated),
+        None if created is None else write(created),
         get("lineItems"),
         _unrecognised(raw["status"], raw["statusInbound"], get("priority"), get("lineItems") or ()),
         digest,
         payload.decode(),
     )
+
+
+def line_items_of(items: Sequence[Mapping[str, Any]] | None) -> tuple[LineItem, ...] | None:
+    """Line items from their records, which were checked; None where the source gave none."""
+    return None if items is None else tuple(_line_item(item) for item in items)
 
 
 def _line_item(item: Mapping[str, Any]) -> LineItem:
@@ -210,6 +225,10 @@ def _reason(error: ValidationError) -> str:
         return f"The field {field} is missing."
     message = first["msg"].removeprefix("Value error, ")
     return f"The field {field} cannot be understood: {message[0].lower()}{message[1:]}."
+
+
+def _instant_text(stamp: str) -> str:
+    return instant_text(instant(stamp))
 
 
 def _set_aside(raw: Mapping[str, object], reason: str, payload: bytes, digest: str) -> SetAside:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from worker.clock import instant_text
 from worker.events import EventDraft, EventType, OrderKey, account_source, delivery_subject
-from worker.reading.delivery_rows import delivery_document, instant_text, order_key
+from worker.reading.delivery_rows import delivery_document, order_key
 from worker.reading.normalizer import DeliveryRecord
 
 
@@ -49,6 +50,8 @@ def change_draft(change: Change, account: str) -> EventDraft:
         data,
         _orders(account, change),
         record.updated_at,
+        # Its first event makes its row, which is never deleted; a record set aside is a subject of its own.
+        held is None,
     )
 
 

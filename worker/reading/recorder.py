@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from connectors.logistic_cloud import DeliveryQuery
 from worker.checkpoints import Checkpoint
-from worker.clock import Clock
+from worker.clock import Clock, instant_text
 from worker.db import Database
 from worker.reading import coverage
 from worker.reading.account_source import AccountSource, ReadPage
@@ -246,25 +246,22 @@ def _late(connection: sa.Connection, account: str, news: Iterable[News]) -> list
     fresh = [item for item in news if item.fresh]
     if not fresh:
         return []
-    seconds = [second_of(item.updated_at) for item in fresh]
-    certified = coverage.certified_spans(connection, account, Window(min(seconds), max(seconds)))
-    return [
-        item
-        for item, second in zip(fresh, seconds, strict=True)
-        if any(span.window.since <= second <= span.window.until for span in certified)
-    ]
+    stamps = [item.updated_at for item in fresh]
+    seen = Window(second_of(min(stamps)), second_of(max(stamps)))
+    certified = [span.window for span in coverage.certified_spans(connection, account, seen)]
+    return [item for item in fresh if any(_within(item.updated_at, window) for window in certified)]
+
+
+def _within(moment: datetime, window: Window) -> bool:
+    return window.since <= second_of(moment) <= window.until
 
 
 def proof_of(kind: str, window: Window | None, page: ReadPage) -> dict[str, object]:
     """What an event says about the reading it came from: kind, window, turn and the server's time."""
     return {
         "kind": kind,
-        "since": None if window is None else _text(instant_of(window.since)),
-        "until": None if window is None else _text(instant_of(window.until)),
+        "since": None if window is None else instant_text(instant_of(window.since)),
+        "until": None if window is None else instant_text(instant_of(window.until)),
         "turn": page.turn,
-        "server_time": None if page.server_time is None else _text(page.server_time),
+        "server_time": None if page.server_time is None else instant_text(page.server_time),
     }
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

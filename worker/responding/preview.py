@@ -6,7 +6,7 @@ from datetime import datetime
 import orjson
 import sqlalchemy as sa
 
-from worker.reading.delivery_rows import instant_text
+from worker.clock import instant_text
 from worker.responding.decision import Hold, Say, Situation, Verdict, Wait, decide
 from worker.responding.owed import open_situations
 from worker.responding.terms import Terms

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from connectors.barmate_records import ResponseType
 from worker import kinds
+from worker.clock import instant_text
 from worker.db.tables import customer_responses
 from worker.errors import BrokenInvariant, LostClaim
-from worker.reading.delivery_rows import instant_text
 from worker.responding.words import Words
 from worker.states import RESPONSE_CHANGES, RESPONSE_IN_DOUBT, RESPONSE_OPEN, ResponseState
 

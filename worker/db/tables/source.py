@@ -45,7 +45,7 @@ deliveries = sa.Table(
     sa.Column("purchase_order", sa.Text),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column("created_at", Instant),
-    sa.Column("line_items", sa.JSON, nullable=False),
+    # The record in canonical JSON, with its line items and all that has no column.
     sa.Column("raw", sa.Text, nullable=False),
     sa.Column("content_hash", sa.Text, nullable=False),
     # The budget's turn that this observation was made with: a lower one never overwrites a higher one.
@@ -57,9 +57,9 @@ deliveries = sa.Table(
     sa.Column("unrecognised", sa.JSON, nullable=False),
     sa.Column("first_seen_at", Instant, nullable=False),
     sa.Column("changed_at", Instant, nullable=False),
-    sa.Index("ix_deliveries_order", "account", "customer_id", "purchase_order"),
-    # Whether several accounts or customers use a number is asked at every look under a link that says neither.
-    sa.Index("ix_deliveries_purchase_order", "purchase_order"),
+    # The number first: whether several accounts or customers use it is asked at every look under a link that says
+    # neither.
+    sa.Index("ix_deliveries_order", "purchase_order", "customer_id", "account"),
     sa.Index("ix_deliveries_updated_at", "account", "updated_at"),
 )
 

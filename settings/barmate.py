@@ -81,7 +81,7 @@ class BarmateSettings(BaseModel):
     resend_after_absence: bool = setting(
         default=False,
         expects=YES_OR_NO,
-        about="Whether a response with a lost answer is sent again by itself if barmate does not show it.",
+        about="Whether an ACCEPT or UPDATE with a lost answer is sent again by itself if barmate does not show it.",
     )
     # No default: the warehouse tells moments and barmate days, and a wrong zone would tell customers a wrong day.
     time_zone: TimeZone | None = setting(

@@ -1,5 +1,7 @@
 """Responses to customer orders: what is said, when, and that nothing is said twice."""
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,20 +12,31 @@ import pytest
 from connectors.simulated.switches import PostFault
 from tests.customer_kit import HOST, Killed
 from tests.responding_kit import DENIED, NOT_SENT, QUIET, SETTLE, Desk
-from worker.errors import UsageError
+from worker.errors import LostClaim, UsageError
 from worker.responding.decision import Hold, Rest, Say, Wait
 from worker.responding.person import Finding, resolve
+from worker.responding.terms import SEND_SECONDS
+from worker.states import ResponseState
 
 Make = Callable[..., Desk]
+PATIENCE = 10.0
+# Rounds in which two processes get in each other's way; what is left is done afterwards.
+ROUNDS_AT_ONCE = 5
 
 
-@pytest.fixture
-def make(migrated_file: Path, tmp_path: Path) -> Iterator[Make]:
+# Everything is tested on both databases; what depends on them most, in the short profile too.
+_LATER = [pytest.param("postgresql", marks=pytest.mark.long)]
+on_both = pytest.mark.parametrize("make", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(params=["sqlite", *_LATER])
+def make(request: pytest.FixtureRequest, migrated_file: Path, tmp_path: Path) -> Iterator[Make]:
     """Make a desk with these options."""
     made: list[Desk] = []
+    where = {"postgres_url": request.getfixturevalue("postgres_url")} if request.param == "postgresql" else {}
 
     def build(**options: Any) -> Desk:  # noqa: ANN401 - as in Desk
-        made.append(Desk(migrated_file, tmp_path, **options))
+        made.append(Desk(migrated_file, tmp_path, **options, **where))
         return made[-1]
 
     yield build
@@ -85,6 +98,7 @@ def test_nothing_is_said_unless_the_settings_say_so(make: Make) -> None:
     assert desk.replies(accepted) == []
 
 
+@on_both
 def test_several_changes_are_one_update(desk: Desk) -> None:
     """The customer hears of the last one only, a quiet time after it."""
     key = desk.ask()
@@ -146,6 +160,7 @@ def test_an_update_listed_as_an_acceptance_is_found(desk: Desk, shown: bool) -> 
     assert desk.emails(key) == 2
 
 
+@on_both
 def test_all_deliveries_cancelled_and_quiet_is_a_rejection(desk: Desk) -> None:
     """Final for the customer, so it waits for the quiet time."""
     key = desk.ask()
@@ -301,6 +316,117 @@ def test_the_same_bytes_are_sent_again_where_the_operator_allows_it(make: Make, 
     assert len(set(desk.post.posts)) == 2
 
 
+def _cancelled(desk: Desk) -> str:
+    """A customer order whose only delivery is cancelled for longer than the quiet time."""
+    key = desk.ask()
+    desk.ship(key, status="cancelled")
+    desk.rest()
+    return key
+
+
+@pytest.mark.parametrize("fault", _LOST_BEFORE)
+def test_a_rejection_that_was_lost_is_sent_again_without_a_person(desk: Desk, fault: PostFault) -> None:
+    """Of two of them barmate takes one, documented; after three that were lost a person looks."""
+    first, second = _cancelled(desk), desk.ask()
+    desk.ship(second, 2, status="cancelled")
+    desk.rest()
+    desk.post.script = [fault, PostFault.NONE, fault, fault, fault]
+    desk.go(first)
+    desk.go(second)
+
+    assert (desk.states(first), desk.emails(first), desk.held(first).status) == (["sent"], 1, "REJECTED")
+    assert (desk.states(second), desk.emails(second)) == (["needs_person"], 0)
+    assert [key for key, _ in desk.post.posts] == [first] * 2 + [second] * 3
+
+
+# Seconds after its request: before the first reading, while readings are made, and long after the repetition.
+@pytest.mark.parametrize("late", [5.0, SETTLE + 70.0, 86400.0])
+@pytest.mark.parametrize("after", [PostFault.NONE, PostFault.COMMIT_LATE, PostFault.COMMIT_THEN_DROP])
+def test_a_rejection_is_told_once_however_late_it_takes_effect(desk: Desk, late: float, after: PostFault) -> None:
+    """Whichever comes first, the other one is refused, and the reading shows what counts."""
+    key = _cancelled(desk)
+    desk.post.script = [PostFault.COMMIT_LATE, after]
+    desk.post.late_seconds = late
+    desk.go(key)
+    desk.clock.advance(2 * late)
+    desk.post.land()
+    desk.settle()
+    desk.go(key)
+
+    assert desk.emails(key) == 1
+    assert desk.states(key)[-1] == "sent"
+
+
+def test_a_rejection_in_doubt_that_is_not_wanted_any_more_is_a_persons(desk: Desk) -> None:
+    """Another delivery has come: whether it can still be accepted depends on what became of the rejection."""
+    key = _cancelled(desk)
+    desk.post.script = [PostFault.DROP_BEFORE_COMMIT]
+    desk.service.advance(key)
+    desk.ship(key, 2)
+    desk.go(key)
+
+    assert desk.states(key) == ["needs_person"]
+    assert len(desk.post.posts) == 1
+
+
+@pytest.mark.parametrize(("refused", "emails"), [(True, 1), (False, 2)])
+def test_a_second_acceptance_is_safe_only_where_barmate_refuses_it(make: Make, *, refused: bool, emails: int) -> None:
+    """That is why an ACCEPT is sent again only where the operator says so: nobody documents the switch."""
+    desk = make(resend=True)
+    desk.twin.panel.change({"repeated_accept_refused": refused})
+    key = desk.ask()
+    desk.ship(key)
+    desk.post.script = [PostFault.COMMIT_LATE]
+    desk.post.late_seconds = 86400.0
+    desk.go(key)
+    desk.clock.advance(86400)
+    desk.post.land()
+
+    assert desk.emails(key) == emails
+
+
+def test_a_second_update_is_never_refused(make: Make) -> None:
+    """Whatever the switches: a late one and its repetition are two e-mails, so it too is the operator's word."""
+    desk = make(resend=True)
+    key = desk.ask()
+    desk.ship(key)
+    desk.go(key)
+    desk.alter(number="LS9")
+    desk.post.script = [PostFault.COMMIT_LATE]
+    desk.post.late_seconds = 86400.0
+    desk.go(key)
+    desk.clock.advance(86400)
+    desk.post.land()
+
+    assert [type_ for type_, _, _ in desk.said(key)] == ["ACCEPT", "UPDATE", "UPDATE"]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+@pytest.mark.parametrize("number", [None, "LS9"])
+def test_by_itself_neither_is_sent_twice_however_late_it_takes_effect(
+    desk: Desk, *, refused: bool, number: str | None
+) -> None:
+    """A person is asked, and the first reading that shows it needs none any more."""
+    desk.twin.panel.change({"repeated_accept_refused": refused})
+    key = desk.ask()
+    desk.ship(key)
+    if number is not None:
+        desk.go(key)
+        desk.alter(number=number)
+    desk.post.script = [PostFault.COMMIT_LATE]
+    desk.post.late_seconds = 86400.0
+    desk.go(key)
+    told = desk.emails(key)
+    asked = desk.states(key)[-1]
+    desk.clock.advance(86400)
+    desk.post.land()
+    desk.settle()
+    desk.go(key)
+
+    assert asked == "needs_person"
+    assert (desk.emails(key), desk.states(key)[-1]) == (told + 1, "sent")
+
+
 def test_what_was_given_up_for_lost_and_shows_before_it_is_sent_again_is_found(make: Make) -> None:
     """Somebody else's reading shows it in the last moment: it is ours, and nothing is sent."""
     desk = make(resend=True)
@@ -319,6 +445,7 @@ def test_what_was_given_up_for_lost_and_shows_before_it_is_sent_again_is_found(m
     assert len(desk.post.posts) == desk.emails(key) == 1
 
 
+@on_both
 def test_a_person_says_what_came_of_it(desk: Desk) -> None:
     """Sent: it is left at that. Absent: it is said again. Nobody is believed who was not asked."""
     sent, absent = desk.ask(), desk.ask()
@@ -444,6 +571,7 @@ def test_what_waited_too_long_for_a_turn_is_not_sent(desk: Desk) -> None:
     assert desk.emails(key) == 1
 
 
+@on_both
 def test_of_two_processes_one_sends(desk: Desk) -> None:
     """The slower one finds the row taken up just before it would connect."""
     key = desk.ask()
@@ -455,6 +583,69 @@ def test_of_two_processes_one_sends(desk: Desk) -> None:
     assert desk.emails(key) == 1
     assert len(desk.post.posts) == 1
     assert desk.states(key) == ["sent"]
+
+
+def _work(desk: Desk, keys: list[str], begin: threading.Barrier) -> None:
+    """A process that goes through the orders again and again."""
+    database = desk.another_database()
+    service = desk.service_on(database)
+    begin.wait(PATIENCE)
+    for _ in range(ROUNDS_AT_ONCE):
+        for key in keys:
+            # As its task would: what somebody else moved meanwhile is looked at again.
+            with contextlib.suppress(LostClaim):
+                service.advance(key)
+        desk.clock.advance(1.0)
+    database.close()
+
+
+@on_both
+def test_two_processes_at_once_say_each_thing_once(desk: Desk) -> None:
+    """Both go through the same orders; answers get lost after the commit."""
+    keys = [desk.ask() for _ in range(4)]
+    for number, key in enumerate(keys, 1):
+        desk.ship(key, number)
+    desk.post.script = [PostFault.NONE, PostFault.COMMIT_THEN_DROP] * 2
+    begin = threading.Barrier(2)
+    workers = [threading.Thread(target=_work, args=(desk, keys, begin)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(4 * PATIENCE)
+    for key in keys:
+        desk.go(key)
+
+    assert [desk.emails(key) for key in keys] == [1, 1, 1, 1]
+    # An intent of the slower one may have been made; its last word before connecting ended it.
+    assert [[state for state in desk.states(key) if state != "superseded"] for key in keys] == [["sent"]] * 4
+    assert len(desk.post.posts) == 4
+
+
+@on_both
+def test_what_a_killed_process_left_is_another_one_s_after_its_end(desk: Desk) -> None:
+    """Until then the first one may still be sending: nobody reads, nobody sends."""
+    key = desk.ask()
+    desk.ship(key)
+    desk.die_at = "responding: leaving"
+    with pytest.raises(Killed):
+        desk.go(key)
+    desk.die_at = None
+    desk.line.asked.clear()
+    database = desk.another_database()
+    other = desk.service_on(database)
+    (left,) = desk.replies(key)
+
+    early = other.advance(key)
+    asked = list(desk.line.asked)
+    desk.clock.advance(SEND_SECONDS)
+    other.advance(key)
+    (taken,) = desk.replies(key)
+    database.close()
+
+    assert left.state is ResponseState.SENDING
+    assert (getattr(early, "until", None), asked) == (left.deadline, [])
+    assert (taken.state, desk.line.asked) == (ResponseState.UNKNOWN, [key])
+    assert len(desk.post.posts) == 0
 
 
 _STEPS = [
@@ -485,3 +676,17 @@ def test_a_process_killed_at_any_step_says_it_once(make: Make, step: str, resend
     nobody_knows = step == "responding: leaving" and not resend
     assert desk.emails(key) == (0 if nobody_knows else 1)
     assert desk.states(key) == (["needs_person"] if nobody_knows else ["sent"])
+
+
+@pytest.mark.parametrize("step", _STEPS)
+def test_a_process_killed_at_any_step_rejects_once(desk: Desk, step: str) -> None:
+    """It needs no person: what cannot be known is sent again, and taken once."""
+    key = _cancelled(desk)
+    desk.die_at = step
+    with pytest.raises(Killed):
+        desk.go(key)
+    desk.die_at = None
+    desk.restart()
+    desk.go(key)
+
+    assert (desk.emails(key), desk.states(key)) == (1, ["sent"])

@@ -2,11 +2,14 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import settings
+from connectors.barmate_records import ResponseType
 from connectors.simulated.clock import SystemClock
 from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
@@ -16,7 +19,10 @@ from tests.cli_kit import prefixed
 from tests.reading_kit import record
 from worker import daemon
 from worker.app import App
+from worker.responding import reply_rows
+from worker.responding.words import Words
 from worker.runtime.progress import LogProgress
+from worker.states import ResponseState
 
 KEY = "key-of-the-tests"
 
@@ -35,6 +41,34 @@ def warehouse() -> Iterator[WarehouseServer]:
     kept = Warehouse(clock=SystemClock(), chance=chance, panel=Panel(WarehouseSwitches(requests_per_second=0)))
     with WarehouseServer(kept, keys={KEY: ("Delivery.Read",)}, chance=chance) as server:
         yield server
+
+
+def test_what_another_process_is_sending_is_taken_up_only_where_there_can_be_no_other(
+    tmp_path: Path, stage: Stage, database_url: str
+) -> None:
+    """SQLite has one process, by a lock; on PostgreSQL others may be sending, and their end is waited for."""
+    given = {
+        "STATE_DIR": str(tmp_path / "state"),
+        "DATABASE_URL": database_url,
+        "BARMATE__BASE_URL": stage.server.url,
+        "BARMATE__TOKEN": TOKEN,
+    }
+    with App(settings.load(environ=prefixed(given), directory=tmp_path), environ={}) as app:
+        app.prepare()
+        assert app.customers.host is not None
+        with app.database.write() as connection:
+            now = app.database.now(connection)
+            words = Words(type=ResponseType.ACCEPT, reference="LS1")
+            made = reply_rows.insert(connection, words, host=app.customers.host, order_id="1", about=None, now=now)
+            end = now + timedelta(minutes=1)
+            sending = replace(made, state=ResponseState.SENDING, sends=1, deadline=end, settled_at=end)
+            reply_rows.change(connection, made, sending, now)
+        app.take_over()
+        with app.database.read() as connection:
+            found = reply_rows.counts(connection)
+
+    alone = database_url.startswith("sqlite")
+    assert (found["sending"], found["unknown"]) == ((0, 1) if alone else (1, 0))
 
 
 def _run(folder: Path, warehouse: WarehouseServer, stage: Stage) -> int:

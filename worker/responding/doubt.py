@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connectors.barmate_records import ResponseType
 from worker.responding.decision import Say, Situation, Verdict, Wait
 from worker.responding.reply_rows import Reply
 from worker.responding.terms import LOOKS, MAX_SENDS
@@ -79,7 +80,7 @@ def _over(reply: Reply, told: str) -> Ended:
     return Ended(state=ResponseState.SUPERSEDED, reason=f"barmate does not show it, and {told}")
 
 
-def _absent(reply: Reply, verdict: Verdict, *, resend: bool) -> Ended:
+def _absent(reply: Reply, verdict: Verdict, *, resend: bool) -> Ended | LookAgain:
     if reply.answer_status in _NO:
         return Ended(state=ResponseState.REFUSED, reason=reply.reason)
     if reply.was_denied:
@@ -87,7 +88,18 @@ def _absent(reply: Reply, verdict: Verdict, *, resend: bool) -> Ended:
     told = f"{reply.reason.rstrip('.')}; {LOOKS} readings after the settle time do not show it"
     if not isinstance(verdict, Say | Wait):
         return Ended(state=ResponseState.SUPERSEDED, reason=f"{told}, and {verdict.reason}")
-    if resend and reply.sends < MAX_SENDS:
+    if reply.sends < MAX_SENDS and (resend or _takes_effect_once(reply, verdict)):
+        if isinstance(verdict, Wait) and not resend:
+            return LookAgain(until=verdict.until, counts=False)
         return Ended(state=ResponseState.WANTED, reason=told)
     command = f"`waybill barmate resolve {reply.order_id} --as sent|absent --because TEXT`"
     return Ended(state=ResponseState.NEEDS_PERSON, reason=f"{told}; look at barmate and say so with {command}")
+
+
+def _takes_effect_once(reply: Reply, verdict: Say | Wait) -> bool:
+    """Whether the same request may be repeated: of two REJECTs, barmate takes the one that comes first.
+
+    REJECTED is final, and no response is taken after it (vendor's page `api/post-delivery-response`): the first one may
+    come as late as it likes. Whether a second ACCEPT is taken is not documented, and an UPDATE may be said again.
+    """
+    return reply.words.type is ResponseType.REJECT and verdict.words == reply.words

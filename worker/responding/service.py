@@ -1,8 +1,9 @@
 """The service of responses: read, commit, send once, record, look up. Killed anywhere, it says nothing twice.
 
 A request that may have taken effect is looked for in the customer order, and believed to be absent only after the
-settle time and several readings. Even then it is not repeated by itself unless the operator said so: a late one and
-its repetition would be two e-mails to a customer (DESIGN §7; `docs/barmate.md`).
+settle time and several readings. Even then only a REJECT is repeated by itself, which can take effect only once; the
+rest is not unless the operator said so: a late one and its repetition would be two e-mails to a customer (DESIGN §7;
+`docs/barmate.md`).
 """
 
 from collections.abc import Callable, Sequence

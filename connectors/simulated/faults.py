@@ -193,7 +193,7 @@ _BARMATE: Final = (
     Fault(name="barmate-errors", says="Some reads answer 500.", barmate={"server_error": RATE}),
     Fault(name="barmate-resets", says="Some reads are reset.", barmate={"reset": RATE}),
     Fault(name="barmate-truncated", says="Some bodies end in the middle.", barmate={"truncated": RATE}),
-    Fault(name="barmate-broken-json", says="Some reads answer half of their JSON.", barmate={"broken": RATE}),
+    Fault(name="barmate-broken-reads", says="Some reads answer half of their JSON.", barmate={"broken": RATE}),
     Fault(
         name="barmate-pages",
         says="Some reads answer a page in HTML, with 200 or 404.",

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from connectors.simulated import faults as fault_catalogue
+from connectors.simulated.barmate_switches import BarmateSwitches
 from connectors.simulated.control import ControlServer
 from connectors.simulated.faults import CATALOGUE, UnknownFaultError, chosen, merged
 from connectors.simulated.http_server import LocalServer, Reply, Request
@@ -261,10 +262,14 @@ def test_every_fault_sets_switches_that_exist() -> None:
     """Each name in the catalogue can be turned on; probabilities of POST faults are merged, not replaced."""
     faults = tuple(CATALOGUE.values())
     registry = changed(RegistrySwitches(), merged(faults, "registry"))
+    barmate = changed(BarmateSwitches(), merged(faults, "barmate"))
 
     assert changed(WarehouseSwitches(), merged(faults, "warehouse")) != WarehouseSwitches()
     assert changed(ReceiverSwitches(), merged(faults, "webhook")) != ReceiverSwitches()
     assert len(registry.post_faults) == len(PostFault) - 1
+    about_credits = {PostFault.FEWER_KG_IN_BODY, PostFault.OTHER_ORDER_IN_BODY}
+    assert set(barmate.post_faults) == set(registry.post_faults) - about_credits
+    assert barmate.broken > 0
 
 
 @pytest.mark.parametrize("changes", [{"flood": 1}, {"page_order": "odd"}, {"x_total": 1}, {"reset": True}])

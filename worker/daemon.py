@@ -148,7 +148,9 @@ def _ended(app: App, verdict: Verdict) -> int:
         raise Unreachable(trouble)
     status = app.status()
     _log.info("nothing but schedules is due", orders=dict(status.orders), firings=dict(status.firings))
-    return FOUND_SOMETHING if status.has_findings else DONE
+    for finding in status.findings:
+        _log.warning("something is left", what=finding)
+    return FOUND_SOMETHING if status.findings else DONE
 
 
 def _until_stopped(app: App) -> int:

@@ -1,6 +1,7 @@
 """Barmate in a whole process: the daemon reads it, commands ask about it, and what it refuses is said."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 import settings
+from connectors.barmate_records import ResponseType
 from tests.barmate_kit import TOKEN, Stage, staged
 from tests.cli_kit import Shell
 from tests.customer_kit import ACCOUNT as DELIVERED_BY
@@ -21,9 +23,12 @@ from worker.app import App
 from worker.customers.overview import customers_status
 from worker.db.tables import customer_orders, deliveries
 from worker.events import OrderKey
+from worker.responding import reply_rows
+from worker.responding.words import Words
 from worker.runtime.progress import LogProgress
 from worker.runtime.waiting import Unreachable
 from worker.standing import NotFresh
+from worker.states import ResponseState
 
 
 def _empty(seen: Seen) -> Action:
@@ -237,6 +242,38 @@ def test_the_doctor_tries_the_token(shell: Shell, stage: Stage) -> None:
     assert "the token is accepted" in good
     assert "the token is accepted" not in bad.out
     assert bad.status == 3 or "401" in bad.out
+
+
+def test_the_doctor_says_what_is_told_to_customers_and_what_waits(shell: Shell, stage: Stage) -> None:
+    """Each in one line, with since when, about which order, and what to do."""
+    (key,) = stage.place()
+    host = stage.server.url.split("/")[2]
+    silent = _responses(shell)
+    shell("enqueue", "poll", "--account", host, "--wait")
+    words = Words(type=ResponseType.ACCEPT, reference="LS1")
+    with shell.database() as database, database.write() as connection:
+        now = database.now(connection)
+        made = reply_rows.insert(connection, words, host=host, order_id=key, about=None, now=now)
+        for step in (ResponseState.SENDING, ResponseState.UNKNOWN, ResponseState.NEEDS_PERSON):
+            after = replace(made, state=step, sends=1, deadline=now, settled_at=now, reason="look there")
+            made = reply_rows.change(connection, made, after, now)
+    shell.set(BARMATE__RESPOND="true", BARMATE__TIME_ZONE="Europe/Zurich")
+    told = _responses(shell)
+    shell.set(BARMATE__RESPOND_REJECT="true", BARMATE__RESEND_AFTER_ABSENCE="true")
+    resent = _responses(shell)
+
+    since = now.isoformat(timespec="seconds").replace("+00:00", "Z")
+    waits = f"waiting for a person: 1, the oldest since {since} about customer order {key}: look there"
+    assert silent == {"customers are told nothing": "note"}
+    assert told["customers are told: acceptances, changes"] == "ok"
+    assert told[waits] == resent[waits] == "warning"
+    assert "customers are told: acceptances, changes, rejections" in resent
+    assert [level for says, level in resent.items() if "second e-mail" in says] == ["note"]
+
+
+def _responses(shell: Shell) -> dict[str, str]:
+    found = shell("doctor", "--json").objects
+    return {str(one["says"]): str(one["level"]) for one in found if one["check"] == "responses"}
 
 
 def test_an_explanation_names_the_customer_order(shell: Shell, stage: Stage) -> None:

@@ -11,7 +11,7 @@ import pytest
 import settings
 from connectors.barmate_records import ResponseType
 from connectors.simulated.clock import SystemClock
-from connectors.simulated.switches import Panel, WarehouseSwitches
+from connectors.simulated.switches import Panel, PostFault, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.barmate_kit import TOKEN, Stage, staged
@@ -71,7 +71,7 @@ def test_what_another_process_is_sending_is_taken_up_only_where_there_can_be_no_
     assert (found["sending"], found["unknown"]) == ((0, 1) if alone else (1, 0))
 
 
-def _run(folder: Path, warehouse: WarehouseServer, stage: Stage) -> int:
+def _run(folder: Path, warehouse: WarehouseServer, stage: Stage, **more: str) -> int:
     given = {
         "STATE_DIR": str(folder / "state"),
         "WEB__PORT": "0",
@@ -88,6 +88,7 @@ def _run(folder: Path, warehouse: WarehouseServer, stage: Stage) -> int:
         "BARMATE__RESPOND_REJECT": "true",
         "BARMATE__TIME_ZONE": "Europe/Zurich",
         "BARMATE__QUIET_SECONDS": "0.3",
+        **more,
     }
     options = daemon.RunOptions(threads=2, until_idle=True, patience_seconds=10)
     with App(settings.load(environ=prefixed(given), directory=folder), environ={}) as app:
@@ -112,6 +113,19 @@ def test_the_daemon_tells_what_changed_and_what_was_cancelled(
     assert [stage.emails(key) for key in (changed, cancelled, silent)] == [2, 2, 1]
     assert [response.type for response in stage.order(changed).responses] == ["ACCEPT", "UPDATE"]
     assert stage.order(cancelled).status == "REJECTED"
+
+
+def test_a_run_that_leaves_a_response_to_a_person_says_so_and_ends_with_1(
+    tmp_path: Path, warehouse: WarehouseServer, stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The acceptance was lost, and nobody but a person can know what became of it."""
+    (key,) = stage.place()
+    warehouse.warehouse.put(1, {"id": 1, **record("LS1", numberExternal=key, numberPurchaseOrder=None)})
+    stage.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+
+    assert _run(tmp_path, warehouse, stage, BARMATE__SETTLE_SECONDS="1") == 1
+    assert stage.emails(key) == 0
+    assert "responses that are needs_person: 1; `barmate responses` lists them" in capsys.readouterr().out
 
 
 def _rewrite(warehouse: WarehouseServer, number: int, **fields: str) -> None:

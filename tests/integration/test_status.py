@@ -1,19 +1,23 @@
 """What `status` says and what counts as idle."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from connectors.barmate_records import ResponseType
 from tests.runtime_kit import ACCOUNT, Bench
 from worker import switches
 from worker.db import Database
 from worker.db.tables import accounts, coverage, firings, orders, tasks
 from worker.kinds import MIRROR
+from worker.responding import reply_rows
+from worker.responding.words import Words
 from worker.runtime.idleness import Due, due
 from worker.runtime.status import NOTHING_MIRRORED, Status, read_status
-from worker.states import CoverageState, FiringState, OrderState, TaskState
+from worker.states import CoverageState, FiringState, OrderState, ResponseState, TaskState
 
 PATIENCE = 120.0
 
@@ -93,7 +97,7 @@ def test_an_empty_database_is_idle_and_says_that_nothing_is_mirrored(bench: Benc
     document = status.document()
 
     assert status.idle
-    assert not status.has_findings
+    assert status.findings == ()
     assert document["webhook"] == NOTHING_MIRRORED
     assert document["tasks"] == dict.fromkeys(("waiting", "running", "done", "discarded"), 0)
     assert document["firings"] == {state.value: 0 for state in FiringState}
@@ -186,7 +190,29 @@ def test_a_firing_in_doubt_is_a_finding(bench: Bench, state: FiringState) -> Non
     """`run --until-idle` ends with 1 for it."""
     _firing(bench, state, look_in=None)
 
-    assert _status(bench).has_findings
+    assert _status(bench).findings == (f"firings that are {state}: 1; `credits list` says why",)
+
+
+@pytest.mark.parametrize(
+    ("state", "finding"),
+    [
+        (ResponseState.UNKNOWN, "responses that are unknown: 1; they are looked for at the next run"),
+        (ResponseState.NEEDS_PERSON, "responses that are needs_person: 1; `barmate responses` lists them"),
+        (ResponseState.SUPERSEDED, None),
+    ],
+)
+def test_a_response_in_doubt_is_a_finding(bench: Bench, state: ResponseState, finding: str | None) -> None:
+    """A customer may have been told or not: `run --until-idle` ends with 1 for it too."""
+    words = Words(type=ResponseType.ACCEPT, reference="LS1")
+    with bench.database.write() as connection:
+        now = bench.database.now(connection)
+        made = reply_rows.insert(connection, words, host="barmate.example", order_id="1", about=None, now=now)
+        for step in (ResponseState.SENDING, ResponseState.UNKNOWN, state):
+            after = replace(made, state=step, sends=1, deadline=now, settled_at=now)
+            made = reply_rows.change(connection, made, after, now)
+    found = _status(bench).findings
+
+    assert [one.startswith(str(finding)) for one in found] == [True] * (finding is not None)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +230,7 @@ def test_an_account_says_how_far_it_was_read(
     status = _status(bench)
     (account,) = status.accounts
 
-    assert (status.idle, status.has_findings) == (idle, findings)
+    assert (status.idle, bool(status.findings)) == (idle, findings)
     assert (account.holes, account.pending) == (state is CoverageState.HOLE, state is CoverageState.PENDING)
     assert account.lag_seconds is not None
     assert (account.lag_seconds < 65) == (state is CoverageState.CERTIFIED)

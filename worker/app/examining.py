@@ -14,6 +14,7 @@ from worker.doctor.listener import examine_listener
 from worker.doctor.queue import examine_queue
 from worker.doctor.registry import RegistryCase, examine_registry
 from worker.doctor.replay_probe import ReplayProbe
+from worker.doctor.responses import examine_responses
 from worker.doctor.sending import MirrorCase, examine_mirror, examine_policy
 from worker.doctor.storage import examine_brakes, examine_database, examine_links
 from worker.errors import UsageError
@@ -32,6 +33,7 @@ def examine(here: App, revision: str | None) -> Iterator[Finding]:
     yield from examine_mirror(MirrorCase(url=None if url is None else str(url)), database)
     yield from examine_accounts(_accounts(here), clock)
     yield from examine_barmate(here.customers.examined)
+    yield from examine_responses(here.answering.terms, database)
     yield from examine_listener(here.listening.examined, database)
     try:
         firing = here.crediting.firing

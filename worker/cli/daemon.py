@@ -47,7 +47,7 @@ def run(
 ) -> None:
     """Run scheduler, relay, actors and the web part in one process.
 
-    With --until-idle, exit 1 if a hole, an ambiguous or a needs_person firing remains.
+    With --until-idle, exit 1 if a hole, an ambiguous or a needs_person firing, or a response in doubt remains.
     """
     options = RunOptions(threads=threads, until_idle=until_idle, patience_seconds=patience)
     _serve(config, lambda app: daemon.run(app, options, progress_for(app.clock)))

@@ -18,12 +18,17 @@ from worker.reading import accounts, coverage
 from worker.reading.spans import instant_of
 from worker.responding import reply_rows
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
-from worker.states import CoverageState, FiringState, OrderState, TaskState
+from worker.states import CoverageState, FiringState, OrderState, ResponseState, TaskState
 
 NOTHING_MIRRORED = "no WAYBILL_WEBHOOK__URL is set: nothing is mirrored"
 
 # Firings that a person has to know of: `run --until-idle` ends with 1 while there is one.
 _IN_DOUBT = (FiringState.AMBIGUOUS, FiringState.NEEDS_PERSON)
+# Responses likewise: one that is looked for is settled by the next run, the other by a person.
+_RESPONSES_IN_DOUBT = {
+    ResponseState.UNKNOWN: "they are looked for at the next run",
+    ResponseState.NEEDS_PERSON: "`barmate responses` lists them, `barmate resolve` says what became of them",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +96,24 @@ class Status:
         return self.due.nothing and not pending
 
     @property
-    def has_findings(self) -> bool:
-        """Whether a hole, an ambiguous or a needs_person firing remains."""
-        holes = any(account.holes for account in self.accounts)
-        return holes or any(self.firings[state] for state in _IN_DOUBT)
+    def findings(self) -> tuple[str, ...]:
+        """What `run --until-idle` ends with 1 for: holes, firings and responses in doubt; each with what to do."""
+        holes = (
+            f"holes in what was read of {account.account}: {account.holes}; `coverage` lists them"
+            for account in self.accounts
+            if account.holes
+        )
+        firings = (
+            f"firings that are {state}: {self.firings[state]}; `credits list` says why"
+            for state in _IN_DOUBT
+            if self.firings[state]
+        )
+        said = (
+            f"responses that are {state}: {self.responses[state]}; {do}"
+            for state, do in _RESPONSES_IN_DOUBT.items()
+            if self.responses[state]
+        )
+        return (*holes, *firings, *said)
 
     def document(self) -> dict[str, object]:
         """As JSON."""

@@ -24,15 +24,14 @@ from connectors.simulated.registry_posts import RegistryPosts
 from connectors.simulated.registry_server import RegistryCredentials, RegistryServer
 from connectors.simulated.replies import no_answer
 from connectors.simulated.switches import LateStamp, Panel, RegistrySwitches
-from tests.clocks import NOON
 from tests.crash_cases import COMMITTED, REQUEST_OUT, Case, Effect, How
 from tests.crash_process import Job
 from tests.firing_kit import BUYER, ORDER, OTHER_ORDER, SUPPLIER, batch, credit_order, order_key
+from tests.order_kit import order_row
 from tests.shared_time import SharedTime
 from worker.db import Database
 from worker.db.tables import orders as order_rows
 from worker.db.upgrade import upgrade
-from worker.states import OrderState
 
 # Seconds that a forked process may take, on a machine that is busy with other things.
 PATIENCE = 60.0
@@ -259,21 +258,7 @@ class Stage:
         self._know_orders()
 
     def _know_orders(self) -> None:
-        keys = [order_key(number) for number in range(1, _MOST_ORDERS + 1)]
-        rows = [
-            {
-                "account": key.account,
-                "customer_id": key.customer_id,
-                "purchase_order": key.purchase_order,
-                "state": OrderState.COMPLETE,
-                "reason": "",
-                "deliveries": 1,
-                "completed": 1,
-                "content_hash": "",
-                "changed_at": NOON,
-            }
-            for key in keys
-        ]
+        rows = [order_row(order_key(number)) for number in range(1, _MOST_ORDERS + 1)]
         with self.database.write() as connection:
             connection.execute(sa.insert(order_rows), rows)
 

@@ -27,7 +27,7 @@ from connectors.simulated.registry_server import RegistryCredentials, RegistrySe
 from connectors.simulated.switches import Panel, RegistrySwitches
 from tests.client_kit import Kit
 from tests.clocks import NOON, ManualClock
-from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, delivery, link
+from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, delivery, link, order_row
 from tests.recheck_kit import at_once
 from worker.checkpoints import Checkpoint
 from worker.db import Database
@@ -250,24 +250,13 @@ class Bench:
     def know(self, key: OrderKey) -> None:
         """Have the order's row, as completion writes it."""
         with self.database.write() as connection:
-            row = {
-                "account": key.account,
-                "customer_id": key.customer_id,
-                "purchase_order": key.purchase_order,
-                "state": OrderState.COMPLETE,
-                "reason": "",
-                "deliveries": 1,
-                "completed": 1,
-                "content_hash": "",
-                "changed_at": NOON,
-            }
             known = sa.select(orders.c.id).where(
                 orders.c.account == key.account,
                 orders.c.customer_id == key.customer_id,
                 orders.c.purchase_order == key.purchase_order,
             )
             if connection.execute(known).first() is None:
-                connection.execute(sa.insert(orders).values(row))
+                connection.execute(sa.insert(orders).values(order_row(key)))
 
     def advance(self, key: OrderKey = KEY) -> FiringRow:
         """Look at the order once; its first firing."""

@@ -23,7 +23,7 @@ from connectors.isometric import Isometric
 from tests.clocks import NOON, ManualClock
 from tests.firing_kit import KEY, MARKER_KEY, ORDER, SETTLE, TIMEOUT, Died, Orders
 from tests.model_registry import LocalClient, LocalRegistry, Memory, Reads, Trouble
-from tests.order_kit import delivery, link
+from tests.order_kit import delivery, link, order_row
 from tests.recheck_kit import at_once
 from worker.db import Database
 from worker.db.tables import orders
@@ -333,19 +333,8 @@ class World:
         self.stands.links[key] = link(purchase_order=key.purchase_order, credit_order_id=credit_order_id, credit_kg=kg)
         number = int(key.purchase_order.rpartition("-")[2])
         self.stands.deliveries[key] = (delivery(number, purchase_order=key.purchase_order),)
-        row = {
-            "account": key.account,
-            "customer_id": key.customer_id,
-            "purchase_order": key.purchase_order,
-            "state": OrderState.COMPLETE,
-            "reason": "",
-            "deliveries": 1,
-            "completed": 1,
-            "content_hash": "",
-            "changed_at": NOON,
-        }
         with self.base.write() as connection:
-            connection.execute(sa.insert(orders).values(row))
+            connection.execute(sa.insert(orders).values(order_row(key)))
 
 
 def _told(value: object, now: datetime) -> object:

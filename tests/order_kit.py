@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from worker.events import OrderKey
 from worker.orders.link_match import LinkMatch
 from worker.standing import DeliveryFacts, LineItem, Link
+from worker.states import OrderState
 
 ACCOUNT = "acme.logistic.cloud"
 CUSTOMER = 7
@@ -61,3 +63,19 @@ def link(**changes: object) -> Link:
 
 LINKED = LinkMatch(link())
 UNLINKED = LinkMatch(None)
+
+
+def order_row(key: OrderKey, **changes: object) -> dict[str, object]:
+    """The row of a complete order with one delivery, as completion writes it."""
+    return {
+        "account": key.account,
+        "customer_id": key.customer_id,
+        "purchase_order": key.purchase_order,
+        "state": OrderState.COMPLETE,
+        "reason": "",
+        "deliveries": 1,
+        "completed": 1,
+        "content_hash": "",
+        "changed_at": NOON,
+        **changes,
+    }

@@ -27,7 +27,7 @@ from connectors.simulated.switches import Panel, RegistrySwitches
 from tests.client_kit import Kit
 from tests.clocks import NOON
 from tests.firing_kit import BUYER, MARKER_KEY, SUPPLIER, batch, credit_order, order_key
-from tests.order_kit import delivery, link
+from tests.order_kit import delivery, link, order_row
 from tests.recheck_kit import at_once
 from worker.checkpoints import nothing
 from worker.clock import SystemClock
@@ -203,7 +203,7 @@ class Desk:
         """Have the rows of so many complete orders."""
         keys = [order_key(number) for number in range(1, count + 1)]
         with self.database.write() as connection:
-            connection.execute(sa.insert(orders), [_row(key) for key in keys])
+            connection.execute(sa.insert(orders), [order_row(key) for key in keys])
         return keys
 
     def hand_out(self, keys: Sequence[OrderKey]) -> None:
@@ -247,20 +247,6 @@ def _standing(key: OrderKey) -> Standing:
         completed_at=NOON,
         content_hash=f"content of {number}",
     )
-
-
-def _row(key: OrderKey) -> dict[str, object]:
-    return {
-        "account": key.account,
-        "customer_id": key.customer_id,
-        "purchase_order": key.purchase_order,
-        "state": OrderState.COMPLETE,
-        "reason": "",
-        "deliveries": 1,
-        "completed": 1,
-        "content_hash": "",
-        "changed_at": NOON,
-    }
 
 
 def _client(url: str) -> HttpClient:

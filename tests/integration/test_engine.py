@@ -9,6 +9,7 @@ import dramatiq
 import pytest
 import sqlalchemy as sa
 
+from tests.order_kit import order_row
 from tests.runtime_kit import ACCOUNT, Bench, eventually, key_of, receiver
 from tests.services import RedisServer
 from worker import switches
@@ -54,20 +55,9 @@ def shared(postgres_url: str) -> Iterator[Bench]:
 def _order(bench: Bench, number: int) -> None:
     with bench.database.write() as connection:
         now = bench.database.now(connection)
-        connection.execute(
-            sa.insert(orders).values(
-                account=ACCOUNT,
-                customer_id=7,
-                purchase_order=f"PO {number}",
-                state=OrderState.SETTLING,
-                reason="",
-                deliveries=1,
-                completed=1,
-                content_hash="",
-                look_at=now,
-                changed_at=now,
-            )
-        )
+        key = OrderKey(ACCOUNT, 7, f"PO {number}")
+        row = order_row(key, state=OrderState.SETTLING, look_at=now, changed_at=now)
+        connection.execute(sa.insert(orders).values(row))
 
 
 def _looks(bench: Bench) -> list[object]:

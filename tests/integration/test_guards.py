@@ -5,8 +5,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.clocks import NOON
+from tests.order_kit import order_row
 from worker.db import Database
 from worker.db.tables import firing_changes, firings, orders, pins, tasks
+from worker.events import OrderKey
 from worker.states import FIRING_CHANGES, FiringState
 
 
@@ -15,19 +17,7 @@ def firing(database: Database) -> int:
     """A planned firing."""
     with database.write() as connection:
         order = connection.execute(
-            sa.insert(orders)
-            .values(
-                account="acme",
-                customer_id=1,
-                purchase_order="PO1",
-                state="complete",
-                reason="",
-                deliveries=1,
-                completed=1,
-                content_hash="",
-                changed_at=NOON,
-            )
-            .returning(orders.c.id)
+            sa.insert(orders).values(order_row(OrderKey("acme", 1, "PO1"))).returning(orders.c.id)
         ).scalar_one()
         return int(connection.execute(_firing_values(order, 0).returning(firings.c.id)).scalar_one())
 

@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.barmate_records import ResponseType
+from tests.order_kit import order_row
 from tests.runtime_kit import ACCOUNT, Bench
 from worker import switches
 from worker.db import Database
 from worker.db.tables import accounts, coverage, firings, orders, tasks
+from worker.events import OrderKey
 from worker.kinds import MIRROR
 from worker.responding import reply_rows
 from worker.responding.words import Words
@@ -42,19 +44,9 @@ def _due(bench: Bench, *, mirroring: bool = True) -> Due:
 def _order(bench: Bench, *, look_in: float | None, state: OrderState = OrderState.SETTLING) -> int:
     with bench.database.write() as connection:
         now = bench.database.now(connection)
-        values = {
-            "account": ACCOUNT,
-            "customer_id": 7,
-            "purchase_order": "PO 1",
-            "state": state,
-            "reason": "",
-            "deliveries": 1,
-            "completed": 1,
-            "content_hash": "",
-            "look_at": None if look_in is None else now + timedelta(seconds=look_in),
-            "changed_at": now,
-        }
-        return int(connection.execute(sa.insert(orders).values(**values).returning(orders.c.id)).scalar_one())
+        look_at = None if look_in is None else now + timedelta(seconds=look_in)
+        values = order_row(OrderKey(ACCOUNT, 7, "PO 1"), state=state, look_at=look_at, changed_at=now)
+        return int(connection.execute(sa.insert(orders).values(values).returning(orders.c.id)).scalar_one())
 
 
 def _firing(bench: Bench, state: FiringState, *, look_in: float | None) -> None:

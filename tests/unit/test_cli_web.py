@@ -11,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from tests.clocks import NOON, ManualClock
+from tests.order_kit import order_row
 from worker.db import Database
 from worker.db.tables import accounts, attempts, firings, orders
 from worker.db.upgrade import upgrade
 from worker.errors import NotReady
+from worker.events import OrderKey
 from worker.runtime.pulse import STUCK_SECONDS, Pulse
 from worker.web import create, serve
 from worker.web.health import LATE_POLL_SECONDS
@@ -187,17 +189,7 @@ def plant_firing(database: Database) -> None:
     """A complete order with a confirmed firing and an attempt without an outcome."""
     with database.write() as connection:
         order = connection.execute(
-            sa.insert(orders).values(
-                account="acme.logistic.cloud",
-                customer_id=7,
-                purchase_order="PO-1",
-                state="complete",
-                reason="",
-                deliveries=1,
-                completed=1,
-                content_hash="",
-                changed_at=NOON,
-            )
+            sa.insert(orders).values(order_row(OrderKey("acme.logistic.cloud", 7, "PO-1")))
         ).inserted_primary_key
         assert order is not None
         firing = connection.execute(

@@ -24,6 +24,10 @@ _MOST_TURNS = 30.0
 PROBE_SECONDS = 35.0
 # Numbers for this many seconds are taken at once, which costs one commit: above a few requests a second only.
 _BLOCK_SECONDS = 0.25
+# Where turns come faster than that, for longer: a commit then waits for whoever writes what was read, and nobody reads
+# meanwhile. Another process waits as long for its first turn.
+_FAST_INTERVAL = 0.02
+_FAST_BLOCK_SECONDS = 1.0
 
 
 def slowed_now(slowed: float, throttled_at: datetime | None, now: datetime) -> float:
@@ -55,4 +59,5 @@ def wait_in_outage(failures: int, interval: float, random: Random) -> float:
 
 def numbers_at_once(interval: float) -> int:
     """How many turns are taken with one commit."""
-    return max(1, int(_BLOCK_SECONDS / interval))
+    seconds = _FAST_BLOCK_SECONDS if interval < _FAST_INTERVAL else _BLOCK_SECONDS
+    return max(1, int(seconds / interval))

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 import settings
 from connectors.barmate_records import ResponseType
 from tests.barmate_kit import TOKEN, Stage, staged
-from tests.cli_kit import Shell
+from tests.cli_kit import Done, Shell
 from tests.customer_kit import ACCOUNT as DELIVERED_BY
 from tests.customer_kit import CUSTOMER, PURCHASE_ORDER, delivery_row
 from tests.local_server import Action, LocalServer, Seen, reply
 from tests.order_kit import ACCOUNT
 from worker import daemon
 from worker.app import App
+from worker.app import customers as customers_part
 from worker.customers.overview import customers_status
 from worker.db.tables import customer_orders, deliveries
 from worker.events import OrderKey
@@ -242,6 +243,60 @@ def test_the_doctor_tries_the_token(shell: Shell, stage: Stage) -> None:
     assert "the token is accepted" in good
     assert "the token is accepted" not in bad.out
     assert bad.status == 3 or "401" in bad.out
+
+
+def test_a_fresh_agreement_reads_barmate_first_and_needs_no_daemon(shell: Shell, stage: Stage) -> None:
+    """The list, and each order by its id; what was read in the last minute is not read again."""
+    shell.set(BARMATE__POLL_SECONDS="60")
+    accepted, cancelled, *_rest = stage.place(5)
+    stage.twin.respond(accepted, {"type": "ACCEPT", "reference": "LS1"}, request_number=1)
+    stale = shell("barmate", "agreement", "--json")
+    before = dict(stage.server.truth()["reads"])
+    found = shell("barmate", "agreement", "--fresh", "--json")
+    between = dict(stage.server.truth()["reads"])
+    with shell.store() as store:
+        store.deliver(1, number_external=cancelled, status="completed")
+    stage.twin.cancel(cancelled)
+    again = shell("barmate", "agreement", "--fresh", "--json")
+    after = stage.server.truth()["reads"]
+
+    assert (stale.status, stale.objects) == (0, [])
+    assert (found.status, _differing(found)) == (1, [("accepted_there_unknown_here", accepted)])
+    assert _more(between, before) == {"list": 4, "one": 5}
+    assert again.status == 1
+    # The delivery is of an account that the settings do not know, which is its difference.
+    assert {order_id for _kind, order_id in _differing(again)} == {accepted, cancelled}
+    assert _more(after, between) == {"list": 2, "one": 0}
+
+
+def _more(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in after.items()}
+
+
+def _differing(done: Done) -> list[tuple[object, object]]:
+    return [(row["kind"], row["customer_order_id"]) for row in done.objects if row["differs"]]
+
+
+def test_a_fresh_agreement_says_how_it_gets_on(shell: Shell, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of orders take minutes at a request a second; the listing itself stays clean."""
+    monkeypatch.setattr(customers_part, "_RUN_SECONDS", 0.001)
+    stage.place(3)
+    done = shell("barmate", "agreement", "--fresh", "--json")
+
+    assert "customer orders are being read; 2 requests so far" in done.err
+    assert all("kind" in row for row in done.objects)
+
+
+@pytest.mark.parametrize("switches", [{}, {"server_error": 1.0}], ids=["refused", "failing"])
+def test_a_fresh_agreement_that_cannot_be_is_none(shell: Shell, stage: Stage, switches: dict[str, float]) -> None:
+    """What is held is not shown for fresh: the sentence of barmate, and exit 3."""
+    stage.place(1)
+    stage.twin.panel.change(switches)
+    shell.set(BARMATE__TOKEN=TOKEN if switches else "another")
+    done = shell("barmate", "agreement", "--fresh")
+
+    assert (done.status, done.out) == (3, "")
+    assert "barmate" in done.err
 
 
 def test_the_doctor_says_what_is_told_to_customers_and_what_waits(shell: Shell, stage: Stage) -> None:

@@ -12,6 +12,7 @@ from worker.cli.options import AsJson, Because, Config, Limit
 from worker.cli.output import say, show_object, show_rows
 from worker.cli.session import session
 from worker.cli.waiting import JobFailed
+from worker.cli.watching import say_aside
 from worker.errors import UsageError
 from worker.responding import agreement as report
 from worker.responding import preview as previews
@@ -104,9 +105,12 @@ def _kept(rows: Iterator[Difference], found: list[Difference]) -> Iterator[Diffe
 
 
 def _read(here: App) -> None:
+    """Read what is due, half a minute at a time. Raises JobFailed where barmate does not answer."""
     here.customers.prepare()
-    result = here.customers.poll()
+    result, requests = here.customers.poll(), 0
     while not (result["done"] or result["stopped"] or result["error"]):
+        requests += int(str(result["requests"]))
+        say_aside(f"{result['host']}: customer orders are being read; {requests} requests so far")
         result = here.customers.poll()
     trouble = result["stopped"] or result["error"]
     if trouble is not None:

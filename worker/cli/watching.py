@@ -27,7 +27,7 @@ def watching(clock: Clock, identity: str, *, as_json: bool) -> Iterator[Show]:
         with _bars() as bars:
             yield _Bars(bars).show
     else:
-        yield _now_and_then(clock, lambda name, told: _line(f"{name}: {in_words(told)}"))
+        yield _now_and_then(clock, lambda name, told: say_aside(f"{name}: {in_words(told)}"))
 
 
 def in_words(told: Mapping[str, Any]) -> str:
@@ -54,7 +54,8 @@ def _now_and_then(clock: Clock, tell: Callable[[str, Mapping[str, Any]], None]) 
     return show
 
 
-def _line(text: str) -> None:
+def say_aside(text: str) -> None:
+    """One line for a person beside what was asked for, on standard error."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 

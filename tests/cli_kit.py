@@ -15,11 +15,10 @@ import pytest
 import structlog
 
 from settings.log import WaybillHandler
+from tests.databases import migrated
 from tests.order_store import OrderStore
 from worker.__main__ import main
-from worker.clock import SystemClock
 from worker.db import Database
-from worker.db.upgrade import upgrade
 
 # Seconds that a command may take on a busy machine.
 PATIENCE = 90.0
@@ -75,12 +74,8 @@ class Shell:
         """The database that the commands use, migrated."""
         state = self.folder / ".waybill"
         state.mkdir(exist_ok=True)
-        database = Database(f"sqlite:///{state / DATABASE_FILE}", SystemClock())
-        upgrade(database)
-        try:
+        with migrated(f"sqlite:///{state / DATABASE_FILE}") as database:
             yield database
-        finally:
-            database.close()
 
     @contextmanager
     def store(self) -> Iterator[OrderStore]:

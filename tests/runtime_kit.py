@@ -4,7 +4,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -19,6 +19,7 @@ from connectors.simulated.receiver import Receiver
 from connectors.simulated.receiver_server import ReceiverServer
 from connectors.simulated.switches import Panel, ReceiverSwitches
 from connectors.webhook import WebhookTarget
+from tests.databases import migrated
 from worker.checkpoints import Checkpoint, nothing
 from worker.clock import Clock, SystemClock
 from worker.db import Database
@@ -231,6 +232,13 @@ class Listening:
     def valid(self) -> bool:
         """Whether every message was signed well."""
         return not self.state.truth()["invalid"]
+
+
+@contextmanager
+def bench_at(url: str) -> Iterator[Bench]:
+    """A bench on the database at `url`, by the machine's own time."""
+    with migrated(url) as database, closing(Bench(database)) as bench:
+        yield bench
 
 
 @contextmanager

@@ -20,10 +20,9 @@ from connectors.simulated.warehouse_words import READ_SCOPE, WRITE_SCOPE
 from connectors.simulated.warehouse_writes import line_item
 from tests.client_kit import SECRET, Kit
 from tests.clocks import ManualClock
+from tests.databases import migrated
 from tests.reading_kit import ACCOUNT, Bench, record
 from tests.runtime_kit import eventually
-from worker.db import Database
-from worker.db.upgrade import upgrade
 from worker.errors import LostClaim
 from worker.kinds import RULES
 from worker.states import WriteAction
@@ -188,17 +187,15 @@ class Desk:
 def desk(url: str, **switches: bool) -> Iterator[Desk]:
     """A desk on the database at `url`, its twin listening."""
     clock = ManualClock()
-    database = Database(url, clock)
-    upgrade(database)
-    bench = Bench(database, clock, lag=60.0, requests_per_second=0.0)
-    bench.warehouse.panel.change(switches)
-    keys = {SECRET: (READ_SCOPE, WRITE_SCOPE), READ_ONLY: (READ_SCOPE,)}
-    with WarehouseServer(bench.warehouse, keys=keys, chance=random.Random(1)) as server:  # noqa: S311
-        made = Desk(bench, server)
-        yield made
-    for client in made.clients.values():
-        client.close()
-    database.close()
+    with migrated(url, clock) as database:
+        bench = Bench(database, clock, lag=60.0, requests_per_second=0.0)
+        bench.warehouse.panel.change(switches)
+        keys = {SECRET: (READ_SCOPE, WRITE_SCOPE), READ_ONLY: (READ_SCOPE,)}
+        with WarehouseServer(bench.warehouse, keys=keys, chance=random.Random(1)) as server:  # noqa: S311
+            made = Desk(bench, server)
+            yield made
+        for client in made.clients.values():
+            client.close()
 
 
 def lost() -> Interrupted:

@@ -8,11 +8,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.cli_kit import plain_environment
-from tests.runtime_kit import Bench, Listening, receiver
+from tests.runtime_kit import Bench, Listening, bench_at, receiver
 from worker.checkpoints import KILL_AT
-from worker.clock import SystemClock
-from worker.db import Database
-from worker.db.upgrade import upgrade
 from worker.events import Event
 from worker.mirror import DELIVERED, POSTING
 from worker.runtime.runner import SETTLED, SETTLING
@@ -27,12 +24,8 @@ EVENTS, SUBJECTS = 120, 12
 @pytest.fixture
 def bench(sqlite_url: str) -> Iterator[Bench]:
     """A bench with events that wait."""
-    database = Database(sqlite_url, SystemClock())
-    upgrade(database)
-    bench = Bench(database)
-    yield bench
-    bench.close()
-    database.close()
+    with bench_at(sqlite_url) as bench:
+        yield bench
 
 
 def _mirror(bench: Bench, url: str, **more: str) -> subprocess.CompletedProcess[str]:

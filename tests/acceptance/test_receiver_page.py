@@ -12,10 +12,7 @@ import httpx
 import pytest
 
 from tests.local_server import closed_port
-from tests.runtime_kit import SECRET, Bench, eventually
-from worker.clock import SystemClock
-from worker.db import Database
-from worker.db.upgrade import upgrade
+from tests.runtime_kit import SECRET, Bench, bench_at, eventually
 from worker.kinds import MIRROR
 from worker.mirror_again import MirrorAgain
 
@@ -25,12 +22,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "receiver.md"
 @pytest.fixture
 def bench(sqlite_url: str) -> Iterator[Bench]:
     """A bench with a webhook."""
-    database = Database(sqlite_url, SystemClock())
-    upgrade(database)
-    bench = Bench(database)
-    yield bench
-    bench.close()
-    database.close()
+    with bench_at(sqlite_url) as bench:
+        yield bench
 
 
 @contextmanager

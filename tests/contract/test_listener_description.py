@@ -19,12 +19,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from connectors.barmate_call import LONGEST_TEXT, CallType
+from tests.databases import migrated
 from tests.listener_kit import HEADER, HOST, RIGHT, Ears, call, ears
-from worker.clock import SystemClock
 from worker.customers.hearing import MOST_WAITING
 from worker.db import Database
 from worker.db.tables import customer_orders, events, tasks
-from worker.db.upgrade import upgrade
 from worker.web.listener import LARGEST_BODY, METHODS, PATH
 
 FILE = Path(__file__).parents[2] / "docs" / "barmate-listener.openapi.json"
@@ -43,11 +42,8 @@ CHECKS = [
 @pytest.fixture
 def heard(tmp_path: Path) -> Iterator[Ears]:
     """A listener before an empty database."""
-    database = Database(f"sqlite:///{tmp_path / 'waybill.db'}", SystemClock())
-    upgrade(database)
-    with ears(database) as listening:
+    with migrated(f"sqlite:///{tmp_path / 'waybill.db'}") as database, ears(database) as listening:
         yield listening
-    database.close()
 
 
 def fuzz(

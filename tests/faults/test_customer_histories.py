@@ -16,12 +16,10 @@ from connectors.simulated.barmate_rules import RefusedError
 from connectors.simulated.barmate_switches import CursorKind
 from connectors.simulated.switches import changed
 from tests.customer_kit import HOST, Bench, Killed
-from worker.clock import SystemClock
+from tests.databases import file_to_copy
 from worker.customers import hints
 from worker.customers.hints import Hint
 from worker.customers.rereading import SET_BACK_POLLS
-from worker.db import Database
-from worker.db.upgrade import upgrade
 
 POINTS = (
     "customers: page read",
@@ -47,11 +45,7 @@ steps = st.lists(
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file at the newest revision, to be copied."""
-    file = tmp_path_factory.mktemp("migrated") / "waybill.db"
-    database = Database(f"sqlite:///{file}", SystemClock())
-    upgrade(database)
-    database.close()
-    return file
+    return file_to_copy(tmp_path_factory.mktemp("migrated"))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 from connectors.simulated.barmate_rules import RefusedError
 from connectors.simulated.switches import PostFault
-from tests.clocks import ManualClock
 from tests.customer_kit import Killed
+from tests.databases import file_to_copy
 from tests.responding_kit import DENIED, NOT_SENT, Desk, desk
-from worker.db import Database
 from worker.db.tables import customer_responses
-from worker.db.upgrade import upgrade
 from worker.responding.decision import Say, Wait
 from worker.states import ResponseState
 
@@ -198,11 +196,7 @@ def test_no_history_tells_one_fact_twice_however_long_it_is_looked_for(migrated_
 @pytest.fixture(scope="module")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""
-    file = tmp_path_factory.mktemp("migrated") / "waybill.db"
-    database = Database(f"sqlite:///{file}", ManualClock())
-    upgrade(database)
-    database.close()
-    return file
+    return file_to_copy(tmp_path_factory.mktemp("migrated"))
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ from pathlib import Path
 import pytest
 
 from connectors.simulated.registry_server import RegistryServer
+from tests.databases import migrated
 from tests.two_workers import READY, Desk, Meetings, Where, Worker, registry_for, working
-from worker.clock import SystemClock
-from worker.db import Database
-from worker.db.upgrade import upgrade
 from worker.runtime.closing import nothing_to_close
 from worker.states import FiringState, TaskState
 
@@ -33,11 +31,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def desk(postgres_url: str, redis_url: str) -> Iterator[Desk]:
     """An empty PostgreSQL and an empty Redis."""
-    database = Database(postgres_url, SystemClock())
-    upgrade(database)
-    with closing(Desk(database, redis_url)) as desk:
+    with migrated(postgres_url) as database, closing(Desk(database, redis_url)) as desk:
         yield desk
-    database.close()
 
 
 def wait_until_done(desk: Desk, count: int) -> None:

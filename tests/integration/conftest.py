@@ -1,36 +1,31 @@
 """A migrated database, on SQLite and on PostgreSQL in turn."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from shutil import copy
 
 import pytest
 
 from tests.clocks import ManualClock
+from tests.databases import file_to_copy, migrated
 from tests.firing_kit import Bench, Twin
 from tests.writing_kit import Desk, desk
 from worker.clock import SystemClock
 from worker.db import Database
-from worker.db.upgrade import upgrade
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """An empty database at the newest revision."""
-    database = Database(database_url, SystemClock())
-    upgrade(database)
-    yield database
-    database.close()
+    with migrated(database_url) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file at the newest revision, to be copied: migrating takes longer than many a test."""
-    file = tmp_path_factory.mktemp("migrated") / "waybill.db"
-    database = Database(f"sqlite:///{file}", SystemClock())
-    upgrade(database)
-    database.close()
-    return file
+    """An SQLite file at the newest revision, to be copied."""
+    return file_to_copy(tmp_path_factory.mktemp("migrated"))
 
 
 @pytest.fixture
@@ -66,23 +61,16 @@ def twin(clock: ManualClock) -> Iterator[Twin]:
 @pytest.fixture
 def bench(sqlite_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     """Firing in automatic mode on an empty SQLite database."""
-    database = Database(sqlite_url, clock)
-    upgrade(database)
-    bench = Bench(database, clock, twin)
-    yield bench
-    bench.close()
-    database.close()
+    with migrated(sqlite_url, clock) as database, closing(Bench(database, clock, twin)) as bench:
+        yield bench
 
 
 @pytest.fixture
 def empty(tmp_path: Path, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     """The same installation after its database was lost: an empty one, the same key and registry."""
-    database = Database(f"sqlite:///{tmp_path / 'empty.db'}", clock)
-    upgrade(database)
-    bench = Bench(database, clock, twin, owner="after-the-loss")
-    yield bench
-    bench.close()
-    database.close()
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    with migrated(url, clock) as database, closing(Bench(database, clock, twin, owner="after-the-loss")) as bench:
+        yield bench
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from tests.runtime_kit import Bench, Listening, eventually, receiver
+from tests.runtime_kit import Bench, Listening, bench_at, eventually, receiver
 from worker.clock import SystemClock
-from worker.db import Database
 from worker.db.tables import tasks
-from worker.db.upgrade import upgrade
 from worker.dead_letters import DeadLetters
 from worker.errors import DatabaseUnavailable
 from worker.kinds import COMPLETION, MIRROR
@@ -50,12 +48,8 @@ class FailingSettling:
 @pytest.fixture
 def bench(sqlite_url: str) -> Iterator[Bench]:
     """A bench with a webhook."""
-    database = Database(sqlite_url, SystemClock())
-    upgrade(database)
-    bench = Bench(database)
-    yield bench
-    bench.close()
-    database.close()
+    with bench_at(sqlite_url) as bench:
+        yield bench
 
 
 def _answered(listening: Listening, fault: str) -> int:

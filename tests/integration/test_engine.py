@@ -10,13 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.order_kit import order_row
-from tests.runtime_kit import ACCOUNT, Bench, eventually, key_of, receiver
+from tests.runtime_kit import ACCOUNT, Bench, bench_at, eventually, key_of, receiver
 from tests.services import RedisServer
 from worker import switches
-from worker.clock import SystemClock
-from worker.db import Database
 from worker.db.tables import orders, tasks
-from worker.db.upgrade import upgrade
 from worker.events import OrderKey
 from worker.kinds import COMPLETION, MIRROR
 from worker.runtime.broker import BrokerUnavailable, Post, Queue, in_memory_broker, redis_broker
@@ -31,25 +28,18 @@ SCHEDULER = Part(threads=0, relays=True, shared=True)
 WORKER = Part(threads=4, relays=False, shared=True)
 
 
-def _bench(url: str) -> Iterator[Bench]:
-    database = Database(url, SystemClock())
-    upgrade(database)
-    bench = Bench(database)
-    yield bench
-    bench.close()
-    database.close()
-
-
 @pytest.fixture
 def bench(sqlite_url: str) -> Iterator[Bench]:
     """A bench on SQLite."""
-    yield from _bench(sqlite_url)
+    with bench_at(sqlite_url) as made:
+        yield made
 
 
 @pytest.fixture
 def shared(postgres_url: str) -> Iterator[Bench]:
     """A bench on PostgreSQL."""
-    yield from _bench(postgres_url)
+    with bench_at(postgres_url) as made:
+        yield made
 
 
 def _order(bench: Bench, number: int) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
 from connectors.simulated.switches import PostFault
 from tests.clocks import ManualClock
+from tests.databases import migrated
 from tests.firing_kit import Bench, Twin, order_key
-from worker.db import Database
-from worker.db.upgrade import upgrade
 from worker.errors import NotReady
 from worker.firing.account import RegistryAccount
 from worker.states import FiringState
@@ -170,12 +170,8 @@ def test_a_registry_that_the_database_does_not_belong_to_is_not_even_asked(bench
 @pytest.fixture
 def postgres_bench(postgres_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     """Firing on PostgreSQL."""
-    database = Database(postgres_url, clock)
-    upgrade(database)
-    bench = Bench(database, clock, twin)
-    yield bench
-    bench.close()
-    database.close()
+    with migrated(postgres_url, clock) as database, closing(Bench(database, clock, twin)) as bench:
+        yield bench
 
 
 def test_two_workers_given_the_same_orders_send_each_once(postgres_bench: Bench) -> None:

@@ -10,11 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from tests.local_server import Action, closed_port, reply, sending, serving
-from tests.runtime_kit import Bench, eventually, receiver
+from tests.runtime_kit import Bench, bench_at, eventually, receiver
 from worker.clock import SystemClock
-from worker.db import Database
 from worker.db.tables import tasks
-from worker.db.upgrade import upgrade
 from worker.doctor.finding import Level
 from worker.doctor.sending import MirrorCase, examine_mirror
 from worker.kinds import MIRROR, MIRROR_JITTER, MIRROR_SCHEDULE
@@ -28,13 +26,9 @@ Address = AbstractContextManager[str]
 @pytest.fixture
 def bench(sqlite_url: str) -> Iterator[Bench]:
     """A bench with one event."""
-    database = Database(sqlite_url, SystemClock())
-    upgrade(database)
-    bench = Bench(database)
-    bench.changes(1, orders=False)
-    yield bench
-    bench.close()
-    database.close()
+    with bench_at(sqlite_url) as bench:
+        bench.changes(1, orders=False)
+        yield bench
 
 
 def _post(bench: Bench, url: str) -> None:

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.clocks import NOON, ManualClock
+from tests.databases import migrated
 from tests.order_kit import order_row
 from worker.db import Database
 from worker.db.tables import accounts, attempts, firings, orders
-from worker.db.upgrade import upgrade
 from worker.errors import NotReady
 from worker.events import OrderKey
 from worker.runtime.pulse import STUCK_SECONDS, Pulse
@@ -33,10 +33,8 @@ def clock() -> ManualClock:
 @pytest.fixture
 def database(sqlite_url: str, clock: ManualClock) -> Iterator[Database]:
     """An empty database of the newest revision."""
-    database = Database(sqlite_url, clock)
-    upgrade(database)
-    yield database
-    database.close()
+    with migrated(sqlite_url, clock) as database:
+        yield database
 
 
 @contextmanager

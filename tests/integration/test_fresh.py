@@ -175,7 +175,7 @@ def test_too_many_are_said_to_be_too_many_and_nobody_is_asked(bench: Bench) -> N
     """Ten pages for ten orders that lie apart: they cannot be fresh together at this pace."""
     apart = _far_apart(bench, 10)
 
-    with pytest.raises(NotFresh, match=r"10 customer orders .* takes 10 requests; .* at most 8 fit into the 10 s"):
+    with pytest.raises(NotFresh, match=r"just before it is sent: 10; that takes 10 requests; .* at most 8 fit"):
         _reader(bench, rows=2).read(apart)
 
     assert bench.line.asked == []

@@ -53,8 +53,8 @@ def test_the_sentence_about_too_many_has_the_numbers_and_the_remedy() -> None:
     sentence = Pace(seconds=8.5, turn_seconds=lambda: 1.02).too_many(17, 17)
 
     assert sentence == (
-        "17 customer orders of this order are open and have to be read anew just before it is sent: that takes 17 "
-        "requests; barmate is asked once in 1.02 s, so at most 8 fit into the 10 s that readings may be old; raise "
+        "customer orders of this order that are open and have to be read anew just before it is sent: 17; that takes "
+        "17 requests; barmate is asked once in 1.02 s, so at most 8 fit into the 10 s that readings may be old; raise "
         "WAYBILL_BARMATE__REQUESTS_PER_SECOND if barmate allows it; what customers have received is not read again, "
         "so it also ends as they receive more"
     )

@@ -18,17 +18,21 @@ class Pace:
     def too_many(self, orders: int, needed: int) -> str:
         """A sentence about a number that cannot be read in time, with what helps."""
         turn = self.turn_seconds()
-        told = f"{orders} customer orders of this order are open and have to be read anew just before it is sent"
-        limit = f"that takes {needed} requests; barmate is asked once in {turn:.3g} s, so at most"
+        told = f"customer orders of this order that are open and have to be read anew just before it is sent: {orders}"
+        limit = f"that takes {_requests(needed)}; barmate is asked once in {turn:.3g} s, so at most"
         fit = f"{int(self.seconds / turn)} fit into the {FRESH_SECONDS:g} s that readings may be old"
-        return f"{told}: {limit} {fit}; {self._remedy()}"
+        return f"{told}; {limit} {fit}; {self._remedy()}"
 
     def too_slow(self, made: int, needed: int) -> str:
         """A sentence about answers that came too late."""
-        told = f"barmate answered {made} {'request' if made == 1 else 'requests'} about this order's customer orders"
+        told = f"barmate answered {_requests(made)} about this order's customer orders"
         late = f"and {max(needed, 1)} more did not fit into the {FRESH_SECONDS:g} s that readings may be old"
         return f"{told}, {late}; it is tried again, and {self._remedy()}"
 
     def _remedy(self) -> str:
         raise_it = f"raise {_RATE} if barmate allows it"
         return f"{raise_it}; what customers have received is not read again, so it also ends as they receive more"
+
+
+def _requests(count: int) -> str:
+    return f"{count} request" if count == 1 else f"{count} requests"

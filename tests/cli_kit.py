@@ -114,17 +114,24 @@ def command_line(arguments: Sequence[str]) -> list[str]:
 
 def waybill(folder: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Done:
     """Run the real command in a folder and wait for its end."""
-    done = subprocess.run(
-        command_line(arguments),
+    done = run_to_end(command_line(arguments), {**plain_environment(), **prefixed(settings)}, folder)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def run_to_end(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a process that nobody types to, and wait for its end."""
+    return subprocess.run(
+        command,
         cwd=folder,
-        env={**plain_environment(), **prefixed(settings)},
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
-    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def prefixed(settings: Mapping[str, str] | None) -> dict[str, str]:

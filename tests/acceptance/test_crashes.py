@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from connectors.simulated.story import as_json
 from connectors.simulated.story_words import StoryPlan
 from connectors.simulated.switches import WarehouseSwitches
 from connectors.simulated.systems import Options, Systems
+from tests.cli_kit import command_line, run_to_end
 from tests.runtime_kit import eventually
 from worker.checkpoints import KILL_AT
 from worker.clock import SystemClock
@@ -54,15 +54,7 @@ def scene(systems: Systems, tmp_path: Path) -> Scene:
 
 
 def _waybill(scene: Scene, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments],
-        env={**scene.environment, **more},
-        cwd=scene.directory,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return run_to_end(command_line(arguments), {**scene.environment, **more}, scene.directory)
 
 
 def _run(scene: Scene, **more: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.cli_kit import plain_environment
+from tests.cli_kit import plain_environment, run_to_end
 from tests.runtime_kit import Bench, Listening, bench_at, receiver
 from worker.checkpoints import KILL_AT
 from worker.events import Event
@@ -29,14 +29,8 @@ def bench(sqlite_url: str) -> Iterator[Bench]:
 
 
 def _mirror(bench: Bench, url: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.mirror_process", str(bench.database.url), url],
-        env={**plain_environment(), **more},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    command = [sys.executable, "-m", "tests.mirror_process", str(bench.database.url), url]
+    return run_to_end(command, {**plain_environment(), **more})
 
 
 def _judge(listening: Listening, appended: Sequence[Event]) -> None:

@@ -3,7 +3,6 @@
 import random
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from connectors.simulated.switches import Panel, PostFault, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.barmate_kit import TOKEN, Stage, staged
-from tests.cli_kit import plain_environment, prefixed
+from tests.cli_kit import command_line, plain_environment, prefixed, run_to_end
 from tests.reading_kit import record
 from worker.checkpoints import KILL_AT
 from worker.clock import SystemClock as Ours
@@ -47,15 +46,8 @@ def warehouse() -> Iterator[WarehouseServer]:
 
 
 def _run(folder: Path, settings: Mapping[str, str], **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "worker", "run", "--until-idle", "--patience", "10"],
-        env={**plain_environment(), **prefixed(settings), **more},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    command = command_line(("run", "--until-idle", "--patience", "10"))
+    return run_to_end(command, {**plain_environment(), **prefixed(settings), **more}, folder)
 
 
 def _settings(folder: Path, warehouse: WarehouseServer, stage: Stage, **more: str) -> dict[str, str]:

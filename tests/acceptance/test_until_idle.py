@@ -1,7 +1,6 @@
 """`waybill run --until-idle`, as a real process against the simulated systems."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from connectors.simulated.story import as_json
 from connectors.simulated.story_words import StoryPlan
 from connectors.simulated.switches import WarehouseSwitches
 from connectors.simulated.systems import Options, Systems
+from tests.cli_kit import command_line, run_to_end
 from worker.rehearsal.options import Options as RehearsalOptions
 from worker.rehearsal.options import plan
 from worker.rehearsal.scene import Scene, set_up
@@ -53,15 +53,7 @@ _SETTINGS = {
 
 
 def _waybill(scene: Scene, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "worker", *arguments],
-        env={**scene.environment, **_SETTINGS},
-        cwd=scene.directory,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return run_to_end(command_line(arguments), {**scene.environment, **_SETTINGS}, scene.directory)
 
 
 def _counts(url: str) -> Mapping[str, int]:

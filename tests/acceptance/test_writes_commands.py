@@ -16,7 +16,7 @@ from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_query import parse_filter
 from connectors.simulated.warehouse_server import WarehouseServer
-from tests.cli_kit import Done, Shell, command_line, plain_environment, prefixed, waybill
+from tests.cli_kit import Done, Shell, command_line, plain_environment, prefixed, run_to_end, waybill
 from tests.local_server import closed_port
 from tests.runtime_kit import eventually
 from tests.writing_kit import NEW
@@ -184,13 +184,8 @@ def test_the_account_must_be_known(shell: Shell) -> None:
 def test_a_command_that_was_killed_over_its_request_creates_nothing_twice(shell: Shell, twin: WarehouseServer) -> None:
     """The request took effect, the process died before it knew: given again, the delivery is found."""
     file = _file(shell, NEW)
-    killed = subprocess.run(
-        command_line(["deliveries", "create", file]),
-        cwd=shell.folder,
-        env={**plain_environment(), **prefixed(_settings(twin)), KILL_AT: SENT},
-        capture_output=True,
-        check=False,
-    )
+    environment = {**plain_environment(), **prefixed(_settings(twin)), KILL_AT: SENT}
+    killed = run_to_end(command_line(["deliveries", "create", file]), environment, shell.folder)
     again = waybill(shell.folder, "deliveries", "create", file, settings=_settings(twin))
 
     assert killed.returncode == SIGKILLED

@@ -7,12 +7,14 @@ from shutil import copy
 
 import pytest
 
+from connectors.simulated.switches import PostFault
 from tests.clocks import ManualClock
 from tests.databases import file_to_copy, migrated
 from tests.firing_kit import Bench, Twin
 from tests.writing_kit import Desk, desk
 from worker.clock import SystemClock
 from worker.db import Database
+from worker.states import FiringState
 
 
 @pytest.fixture
@@ -63,6 +65,15 @@ def bench(sqlite_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     """Firing in automatic mode on an empty SQLite database."""
     with migrated(sqlite_url, clock) as database, closing(Bench(database, clock, twin)) as bench:
         yield bench
+
+
+@pytest.fixture
+def doubtful(bench: Bench) -> Bench:
+    """The same with a firing that took no effect and waits for a person."""
+    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
+    bench.complete(kg=300)
+    assert bench.settle().state is FiringState.NEEDS_PERSON
+    return bench
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The rarer ways: a believed no, late answers, pins that are gone, resends that must wait, many batches."""
 
-from collections.abc import Callable
-
 import pytest
 
 from connectors.simulated.switches import PostFault
 from tests.clocks import ManualClock
 from tests.firing_kit import KEY, ORDER, OTHER_ORDER, TIMEOUT, Bench, Twin, batch, order_key
+from tests.guard_kit import At
 from worker.db import Database
 from worker.errors import UsageError
 from worker.firing.person import Decision
@@ -15,20 +14,6 @@ from worker.firing.preview import NO_KEY, NO_SUPPLIER, Preview
 from worker.firing.sending import ANSWERED, FROZEN
 from worker.leases import Leases
 from worker.states import FiringState, OrderState
-
-
-class At:
-    """A checkpoint that does something at the first passing of one point."""
-
-    def __init__(self, point: str, act: Callable[[], object]) -> None:
-        self._point = point
-        self._act: Callable[[], object] | None = act
-
-    def __call__(self, name: str) -> None:
-        """Pass the point."""
-        if name == self._point and self._act is not None:
-            act, self._act = self._act, None
-            act()
 
 
 def take_over(bench: Bench) -> None:

@@ -5,22 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.simulated.switches import PostFault
 from tests.clocks import NOON
 from tests.firing_kit import KEY, Bench, order_key
 from worker.errors import UsageError
 from worker.firing.person import Decision
 from worker.firing.policy import Cause, Mode
 from worker.states import FiringState
-
-
-@pytest.fixture
-def doubtful(bench: Bench) -> Bench:
-    """A firing that took no effect and waits for a person."""
-    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
-    bench.complete(kg=300)
-    assert bench.settle().state is FiringState.NEEDS_PERSON
-    return bench
 
 
 def test_an_approval_sends_what_was_planned(bench: Bench) -> None:

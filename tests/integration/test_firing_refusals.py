@@ -4,22 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from connectors.simulated.switches import PostFault
 from tests.firing_kit import KEY, OTHER_ORDER, Bench, order_key
 from worker.errors import UsageError
 from worker.events import OrderKey
 from worker.firing.person import Decision
 from worker.firing.policy import Mode
 from worker.states import FiringState
-
-
-@pytest.fixture
-def doubtful(bench: Bench) -> Bench:
-    """A firing that took no effect and waits for a person."""
-    bench.twin.panel.change({"script": [PostFault.DROP_BEFORE_COMMIT]})
-    bench.complete(kg=300)
-    assert bench.settle().state is FiringState.NEEDS_PERSON
-    return bench
 
 
 def by_hand(bench: Bench, *, order: str = OTHER_ORDER) -> str:

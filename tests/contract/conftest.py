@@ -13,6 +13,7 @@ import pytest
 from connectors.simulated.story_words import StoryPlan
 from connectors.simulated.switches import WarehouseSwitches
 from connectors.simulated.systems import API_KEY, Options, Systems
+from tests.vendor_examples import printed_delivery
 
 HERE = Path(__file__).parent
 # The contract is about shapes; the limit has tests of its own.
@@ -56,5 +57,4 @@ def openapi() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def example() -> dict[str, Any]:
     """The delivery printed on the vendor's page."""
-    content: dict[str, Any] = json.loads((HERE / "logistic-cloud-delivery.json").read_text(encoding="utf-8"))
-    return content
+    return printed_delivery()

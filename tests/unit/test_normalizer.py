@@ -5,35 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.vendor_examples import printed_delivery
 from worker.reading.normalizer import DeliveryRecord, SetAside, normalize
 
-SEED = {
-    "id": 21001206,
-    "customerId": 1000050,
-    "status": "draft",
-    "statusInbound": "new",
-    "number": "LS010328",
-    "numberExternal": None,
-    "numberPurchaseOrder": "PO010328",
-    "date": "2024-05-13T09:30:00Z",
-    "priority": "normal",
-    "note": "Unload with care!",
-    "attributes": {"areaId": "1000175", "placeId": "1145046"},
-    "lineItems": [
-        {
-            "id": 41005371,
-            "status": "new",
-            "articleId": 71035893,
-            "articleNumber": "A1000-BLUE",
-            "articleUnit": "ST",
-            "quantity": 5000,
-            "createdAt": "2024-05-13T12:11:09Z",
-            "updatedAt": "2024-05-13T12:11:09Z",
-        }
-    ],
-    "createdAt": "2024-05-13T12:11:09Z",
-    "updatedAt": "2024-05-13T12:11:09Z",
-}
+SEED = printed_delivery()
 
 
 def parsed(**changes: object) -> DeliveryRecord:

@@ -5,42 +5,14 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.vendor_examples import printed_delivery
 from worker.writing import decision
 from worker.writing.decision import Doubt, Hits, Impossible, Send, There
 from worker.writing.likeness import differences, fingerprint, merged
 
 ITEM = {"articleId": 71035893, "quantity": 5000}
-SHOWN: dict[str, Any] = {
-    "id": 21001206,
-    "customerId": 1000050,
-    "status": "draft",
-    "statusInbound": "new",
-    "number": "LS010328",
-    "numberExternal": None,
-    "numberPurchaseOrder": "PO010328",
-    "date": "2024-05-13T09:30:00Z",
-    "priority": "normal",
-    "note": "Unload with care!",
-    "attributes": {"areaId": "1000175", "placeId": "1145046"},
-    "lineItems": [
-        {
-            "id": 41005371,
-            "status": "new",
-            "articleNumber": "A1000-BLUE",
-            "articleUnit": "ST",
-            **ITEM,
-            "serialNumber": None,
-            "batchNumber": None,
-            "bestBeforeDate": None,
-            "handlingUnitNumberExternal": None,
-            "note": None,
-            "createdAt": "2024-05-13T12:11:09Z",
-            "updatedAt": "2024-05-13T12:11:09Z",
-        }
-    ],
-    "createdAt": "2024-05-13T12:11:09Z",
-    "updatedAt": "2024-05-13T12:11:09Z",
-}
+_PRINTED = printed_delivery()
+SHOWN = {**_PRINTED, "lineItems": [{**_PRINTED["lineItems"][0], "note": None}]}
 NEW = {"customerId": 1000050, "number": "LS010328", "date": "2024-05-13T09:30:00Z", "lineItems": [ITEM]}
 
 

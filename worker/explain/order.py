@@ -9,20 +9,11 @@ from worker.explain.deeds import counted_by, firings_of
 from worker.explain.readings import decisions_about, deliveries_of, records_of
 from worker.explain.rows import Document, is_of, picked
 from worker.orders.link_match import LinkMatch
+from worker.orders.link_row import COLUMNS
 
 _ORDER = ("newest_at", "read_at", "look_at")
-_LINK = (
-    "credit_order_id",
-    "credit_kg",
-    "account",
-    "customer_id",
-    "expected_deliveries",
-    "open_ended",
-    "project",
-    "issuance",
-    "batches",
-    "note",
-)
+# All that a links file says; the number is the order's own.
+_LINK = tuple(name for name in COLUMNS if name != "purchase_order")
 
 
 def explain(

@@ -49,9 +49,7 @@ class Clients:
         if account.api_key is None:
             return None
         key = account.api_key.get_secret_value()
-        if account.name not in self._accounts:
-            self._accounts[account.name] = self._account(account, key)
-        client, budget = self._accounts[account.name]
+        client, budget = self._account(account, key)
         turns = budget.lane(lane)
         return AccountSource(
             name=account.name,
@@ -72,14 +70,18 @@ class Clients:
         if account.api_key is None:
             return None
         key = account.api_key.get_secret_value()
-        if account.name not in self._accounts:
-            self._accounts[account.name] = self._account(account, key)
-        client, budget = self._accounts[account.name]
+        client, budget = self._account(account, key)
         turns = budget.lane(Lane.POLL, self._steady_sleep)
         return DeliveryWrites(client.with_turns(turns, turns.observed))
 
     def _account(self, account: AccountSettings, key: str) -> tuple[HttpClient, Budget]:
-        """One client an account; the budget is one for a key, whoever uses it."""
+        """The account's one client, made when it is first asked for."""
+        if account.name not in self._accounts:
+            self._accounts[account.name] = self._account_client(account, key)
+        return self._accounts[account.name]
+
+    def _account_client(self, account: AccountSettings, key: str) -> tuple[HttpClient, Budget]:
+        """The budget is one for a key, whoever uses it."""
         budget = self._budget(source_budget(fingerprint_of(key)), account.requests_per_second, self._sleep)
         client = HttpClient(
             system=f"logistic.cloud {account.name}",

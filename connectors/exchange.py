@@ -7,8 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 import httpx
 
@@ -167,16 +166,6 @@ class Exchange:
         """Close the pooled and the kept connections."""
         self._pool.close()
         self._lines.close()
-
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the pooled connections."""
-        self.close()
 
     def _perform_whole(self, client: httpx.Client, call: Call, wire: Wire) -> Received:
         if wire.remaining <= 0.0:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
@@ -248,7 +249,7 @@ def test_the_wire_learns_from_the_transport_that_bytes_leave() -> None:
         exchange = Exchange(
             system="test system", timeouts=Timeouts(), max_body_bytes=100, redactor=Redactor(), clock=steady_clock
         )
-        with exchange:
+        with closing(exchange):
             exchange.once(call, wire, before_connect=nothing)
 
     assert wire.sent
@@ -265,7 +266,7 @@ def test_a_connection_that_took_too_long_carries_nothing() -> None:
         )
         # The watchdog has done its work already, as after a name resolution that nothing can end.
         wire.cut = True
-        with exchange, pytest.raises(NotConnected, match="before anything was sent"):
+        with closing(exchange), pytest.raises(NotConnected, match="before anything was sent"):
             exchange.once(call, wire, before_connect=nothing)
 
     assert (wire.sent, server.seen) == (False, [])

@@ -140,11 +140,16 @@ def test_a_big_rehearsal_with_several_processes_passes(
 @pytest.mark.long
 @pytest.mark.parametrize("seed", ["1", "2", "3"])
 def test_a_rehearsal_with_every_fault_passes(tmp_path: Path, seed: str) -> None:
-    """Whatever the systems do, and whatever happens to the daemon, at worst a person is asked."""
+    """Whatever the systems do, and whatever happens to the daemon, at worst a person is asked.
+
+    Customers hear of what was accepted, changed and rejected.
+    """
     done = rehearse(tmp_path, "--seed", seed, "--deliveries", "400", "--orders", "80", "--faults", "all")
 
     assert done.status == 0, done.said
     assert done.report["findings"] == []
+    assert done.report["barmate"]["put_off"] > 0
+    assert {"ACCEPT", "UPDATE", "REJECT"} <= done.report["barmate"]["emails_by_type"].keys()
 
 
 @pytest.mark.long

@@ -31,7 +31,7 @@ SETTLED = Facts(
     certified_until=100,
     ended=frozenset({(1, "PO1")}),
 )
-GOAL = Goal(story_ended=99.5, to_deliver=frozenset({(1, "PO1")}))
+GOAL = Goal(story_ended=99.5, customers_ended=99.5, to_deliver=frozenset({(1, "PO1")}))
 ADDRESSES = {
     "warehouse": {"url": "http://127.0.0.1:7001/api/v1-beta", "read_only_key": "key"},
     "registry": {"url": "http://127.0.0.1:7002/registry/v0", "access_token": "token", "client_secret": "secret"},

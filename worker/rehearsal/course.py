@@ -1,7 +1,7 @@
 """The course of a rehearsal: the story runs and the daemon is disturbed, until all is settled or the time is up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.clock import Clock
 from worker.db import Database
@@ -82,13 +82,21 @@ class Watch:
             self._require_in_time(progress)
             self._disturb(progress)
             self._note_the_end(progress)
-            ended_at = None if self.state.goal is None else self.state.goal.story_ended
+            ended_at = None if self.state.goal is None else self.state.goal.customers_ended
             facts = reading.look(self._database, self._watched, ended_at)
             self._say(progress, facts)
             left = still_open(progress, facts, self.state.goal)
             if not left or self._is_over(facts):
                 return left
             self._clock.sleep(_LOOK_SECONDS)
+
+    def until_settled_again(self) -> list[str]:
+        """As before, after something was changed just now, with all the time that there was."""
+        now = self._clock.monotonic()
+        self.state.began = self.state.moved = now
+        if self.state.goal is not None:
+            self.state.goal = replace(self.state.goal, story_ended=self._clock.now().timestamp())
+        return self.until_settled()
 
     def _require_in_time(self, progress: Progress) -> None:
         overdue = progress.elapsed - self._plan.story_seconds
@@ -98,7 +106,8 @@ class Watch:
 
     def _note_the_end(self, progress: Progress) -> None:
         if progress.done and not self.state.left and self.state.goal is None:
-            self.state.goal = Goal(story_ended=self._clock.now().timestamp(), to_deliver=self._to_deliver())
+            now = self._clock.now().timestamp()
+            self.state.goal = Goal(story_ended=now, customers_ended=now, to_deliver=self._to_deliver())
 
     def _to_deliver(self) -> frozenset[Order]:
         """What the story expects and no customer order forbids."""

@@ -98,8 +98,20 @@ class Ours:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutOff:
+    """Goods that are put off: the delivery's place in the warehouse, its customer order, and what had been told."""
+
+    key: int
+    order_id: str
+    emails: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All sides. `swept`: whether we were told to look for what vanished; `reconciled`: what `reconcile` ended with."""
+    """All sides. `swept`: whether we were told to look for what vanished; `reconciled`: what `reconcile` ended with.
+
+    `put_off`: the goods of the encore; None where there was none.
+    """
 
     story: Document
     warehouse: Document
@@ -109,6 +121,7 @@ class Evidence:
     ours: Ours
     lost_database: bool = False
     swept: bool = False
+    put_off: tuple[PutOff, ...] | None = None
     reconciled: int | None = None
 
 

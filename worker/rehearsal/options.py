@@ -133,6 +133,11 @@ class Plan:
         return "registry-used-batches-accepted" not in self.twins_faults
 
     @property
+    def has_faults(self) -> bool:
+        """Whether anything goes wrong, at the simulators or with the daemon."""
+        return bool(self.twins_faults or self.disturbances)
+
+    @property
     def customer_orders(self) -> int:
         """How many are placed at barmate, at most."""
         return min(_MOST_CUSTOMER_ORDERS, 1 + self.options.deliveries // _DELIVERIES_PER_CUSTOMER_ORDER)

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +20,8 @@ from worker.rehearsal import report
 from worker.rehearsal.audit import audit
 from worker.rehearsal.audit_gates import gated
 from worker.rehearsal.course import Watch
-from worker.rehearsal.evidence import Evidence, our_side
+from worker.rehearsal.encore import DATES, to_put_off
+from worker.rehearsal.evidence import Evidence, PutOff, our_side
 from worker.rehearsal.fleet import Fleet
 from worker.rehearsal.options import Disturbance, Options, Plan, plan
 from worker.rehearsal.processes import Processes, ProcessFailed
@@ -103,11 +104,14 @@ def _rehearse(stage: _Stage, clock: Clock, progress: ProgressLine) -> dict[str, 
     stage.twins.begin()
     left = watch.until_settled()
     settled = clock.monotonic() - began
+    put_off = None if left else _put_off(stage)
+    if put_off:
+        left = watch.until_settled_again()
     swept = not left and _sweep(stage)
     if swept:
         left = watch.until_settled()
     left += stage.fleet.stop()
-    evidence = _evidence(stage, swept=swept)
+    evidence = _evidence(stage, swept=swept, put_off=put_off)
     course = report.Course(
         seconds=clock.monotonic() - began,
         settled_after=settled,
@@ -115,6 +119,16 @@ def _rehearse(stage: _Stage, clock: Clock, progress: ProgressLine) -> dict[str, 
         still_open=left,
     )
     return report.document(stage.plan, evidence, audit(evidence), course)
+
+
+def _put_off(stage: _Stage) -> tuple[PutOff, ...] | None:
+    """In a rehearsal with faults, put some goods off; None where that is left out."""
+    if not stage.plan.has_faults:
+        return None
+    found = to_put_off(_gathered(stage))
+    for one in found:
+        stage.twins.put_off(one.key, DATES)
+    return found
 
 
 def _sweep(stage: _Stage) -> bool:
@@ -126,11 +140,15 @@ def _sweep(stage: _Stage) -> bool:
     return True
 
 
-def _evidence(stage: _Stage, *, swept: bool) -> Evidence:
+def _evidence(stage: _Stage, *, swept: bool, put_off: tuple[PutOff, ...] | None) -> Evidence:
     stage.twins.calm()
     # Whatever it ends with is evidence.
     reconciled = stage.fleet.command("reconcile", "reconcile", "--supplier", allowed=range(256))
-    found = Evidence(
+    return gated(replace(_gathered(stage), swept=swept, reconciled=reconciled, put_off=put_off))
+
+
+def _gathered(stage: _Stage) -> Evidence:
+    return Evidence(
         story=stage.twins.story(),
         warehouse=stage.twins.truth("warehouse"),
         registry=stage.twins.truth("registry"),
@@ -138,10 +156,7 @@ def _evidence(stage: _Stage, *, swept: bool) -> Evidence:
         webhook=stage.twins.truth("webhook"),
         ours=our_side(stage.database),
         lost_database=any(planned.kind is Disturbance.LOSE_DATABASE for planned in stage.plan.disturbances),
-        swept=swept,
-        reconciled=reconciled,
     )
-    return gated(found)
 
 
 def _sizes(thought: Plan) -> str:

@@ -112,6 +112,7 @@ def _barmate(evidence: Evidence) -> dict[str, Any]:
         "requests": len(barmate["answered"]),
         "emails": len(barmate["emails"]),
         "emails_by_type": dict(sorted(Counter(email["type"] for email in barmate["emails"]).items())),
+        "put_off": len(evidence.put_off or ()),
         "needs_person": sum(1 for reply in evidence.ours.replies if reply.state is ResponseState.NEEDS_PERSON),
         "hints": len(evidence.ours.hints),
         "calls": len(hooks["attempts"]),

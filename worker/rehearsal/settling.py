@@ -22,9 +22,13 @@ _BEING_SAID = (ResponseState.WANTED, ResponseState.SENDING, ResponseState.UNKNOW
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """`story_ended`: when the last change was made, as seconds since 1970; `to_deliver`: orders that must end."""
+    """`story_ended`: when the last change was made, as seconds since 1970; `to_deliver`: orders that must end.
+
+    `customers_ended`: when a customer did something last.
+    """
 
     story_ended: float
+    customers_ended: float
     to_deliver: AbstractSet[Order]
 
 

@@ -3,7 +3,7 @@
 import http.client
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,6 +67,11 @@ class Twins:
     def call_at(self, url: str, headers: Mapping[str, str]) -> None:
         """Let barmate call that address from now on, with these headers."""
         self._ask("POST", "/barmate/hooks", {"url": url, "headers": headers})
+
+    def put_off(self, key: int, dates: Sequence[str]) -> None:
+        """Give a delivery of the warehouse one day after another."""
+        for date in dates:
+            self._ask("POST", "/warehouse/change", {"key": key, "fields": {"date": date}})
 
     def last_words(self) -> str:
         """The end of the simulators' log."""

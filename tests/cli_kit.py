@@ -56,6 +56,15 @@ class Shell:
         for name, value in settings.items():
             self._monkeypatch.setenv(f"WAYBILL_{name}", value)
 
+    def know_registry(self, url: str) -> None:
+        """Have credentials for the registry at `url`."""
+        self.set(
+            ISOMETRIC__BASE_URL=url,
+            ISOMETRIC__ACCESS_TOKEN="token-of-the-tests",
+            ISOMETRIC__CLIENT_SECRET="secret-of-the-tests",
+            ISOMETRIC__REQUESTS_PER_SECOND="1000",
+        )
+
     def unset(self, *names: str) -> None:
         """Take settings back."""
         for name in names:

@@ -1,7 +1,6 @@
 """`waybill enqueue backfill --wait` as a real process: watched, left off, killed, and gone on with."""
 
 import json
-import random
 import signal
 import subprocess
 import time
@@ -11,15 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulated.clock import SystemClock
-from connectors.simulated.switches import Panel, WarehouseSwitches
-from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
-from connectors.simulated.warehouse_words import READ_SCOPE
 from tests.cli_kit import PATIENCE, command_line, plain_environment, prefixed, waybill
 from tests.reading_kit import record
+from tests.warehouse_kit import KEY, served_warehouse
 
-KEY = "key-of-the-tests"
 ROWS = 2000
 PAGE_SIZE = 20
 # Pages that hold everything.
@@ -31,12 +26,10 @@ DISTURBED = 45
 @pytest.fixture
 def warehouse() -> Iterator[WarehouseServer]:
     """A delivery every minute, the newest two hours old; answers take a while, so that there is a middle."""
-    panel = Panel(WarehouseSwitches(requests_per_second=0, slow=1.0, slow_seconds=0.03))
-    warehouse = Warehouse(clock=SystemClock(), chance=random.Random(1), panel=panel)  # noqa: S311
     now = datetime.now(UTC)
-    for key in range(1, ROWS + 1):
-        warehouse.put(key, {"id": key, **record(f"LS{key}")}, at=now - timedelta(minutes=120 + key))
-    with WarehouseServer(warehouse, keys={KEY: [READ_SCOPE]}, chance=random.Random(2)) as server:  # noqa: S311
+    with served_warehouse(slow=1.0, slow_seconds=0.03) as server:
+        for key in range(1, ROWS + 1):
+            server.warehouse.put(key, {"id": key, **record(f"LS{key}")}, at=now - timedelta(minutes=120 + key))
         yield server
 
 

@@ -1,22 +1,19 @@
 """The commands under `credits`, end to end: between them real runs against the twins of warehouse and registry."""
 
-import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from connectors.simulated.clock import SystemClock
-from connectors.simulated.switches import Panel, WarehouseSwitches
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.cli_kit import Done, Shell, waybill
 from tests.clocks import ManualClock
 from tests.firing_kit import ORDER, OTHER_ORDER, Twin
 from tests.reading_kit import record
+from tests.warehouse_kit import KEY, served_warehouse
 
-KEY = "key-of-the-tests"
 # (purchase order, credit order, kilograms): PO-4 was delivered by hand, PO-5 is more than one delivery may have.
 LINKS = (
     ("PO-1", ORDER, 100),
@@ -92,11 +89,8 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[World]:
     """Five orders that are complete at the source."""
-    chance = random.Random(7)  # noqa: S311 - a reproducible choice
     registry = Twin(ManualClock())
-    panel = Panel(WarehouseSwitches(requests_per_second=0))
-    warehouse = Warehouse(clock=SystemClock(), chance=chance, panel=panel)
-    with WarehouseServer(warehouse, keys={KEY: ("Delivery.Read",)}, chance=chance) as server:
+    with served_warehouse() as server:
         yield World(Shell(tmp_path, monkeypatch, capsys), registry, server)
     registry.server.stop()
 

@@ -1,6 +1,5 @@
 """Responses by a real process that is killed between any two of its steps, while answers get lost after the commit."""
 
-import random
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,20 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from connectors.simulated.clock import SystemClock
-from connectors.simulated.switches import Panel, PostFault, WarehouseSwitches
-from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.switches import PostFault
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.barmate_kit import TOKEN, Stage, staged
 from tests.cli_kit import command_line, plain_environment, prefixed, run_to_end
 from tests.reading_kit import record
+from tests.warehouse_kit import KEY, served_warehouse
 from worker.checkpoints import KILL_AT
 from worker.clock import SystemClock as Ours
 from worker.db import Database
 from worker.responding import reply_rows
 from worker.responding.service import FROZEN, LEAVING, LOOKED, RECORDED, SENT
 
-KEY = "key-of-the-tests"
 # The steps of a response on its way, in their order.
 POINTS = (LOOKED, FROZEN, LEAVING, SENT, RECORDED)
 ORDERS = 10
@@ -39,9 +36,7 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def warehouse() -> Iterator[WarehouseServer]:
     """The warehouse's twin."""
-    chance = random.Random(7)  # noqa: S311 - a reproducible choice
-    kept = Warehouse(clock=SystemClock(), chance=chance, panel=Panel(WarehouseSwitches(requests_per_second=0)))
-    with WarehouseServer(kept, keys={KEY: ("Delivery.Read",)}, chance=chance) as server:
+    with served_warehouse() as server:
         yield server
 
 

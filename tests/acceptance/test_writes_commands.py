@@ -1,7 +1,6 @@
 """`waybill deliveries create`, `update`, `approve`, `writes`: beside a daemon, without one, killed in the middle."""
 
 import json
-import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +10,17 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from connectors.simulated.clock import SystemClock
-from connectors.simulated.switches import Panel, WarehouseSwitches
-from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_query import parse_filter
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.cli_kit import Done, Shell, command_line, plain_environment, prefixed, run_to_end, waybill
 from tests.local_server import closed_port
 from tests.runtime_kit import eventually
+from tests.warehouse_kit import KEY, served_warehouse
 from tests.writing_kit import NEW
 from worker.checkpoints import KILL_AT
 from worker.db.tables import tasks
 from worker.writing.service import SENT
 
-KEY = "key-of-the-tests"
 SIGKILLED = -9
 
 
@@ -37,10 +33,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.fixture
 def twin(shell: Shell) -> Iterator[WarehouseServer]:
     """The warehouse's twin, set up as the only account."""
-    chance = random.Random(7)  # noqa: S311 - a reproducible choice
-    kept = Warehouse(clock=SystemClock(), chance=chance, panel=Panel(WarehouseSwitches(requests_per_second=0)))
-    keys = {KEY: ("Delivery.Write",), "reader": ("Delivery.Read",)}
-    with WarehouseServer(kept, keys=keys, chance=chance) as server:
+    with served_warehouse({KEY: ("Delivery.Write",), "reader": ("Delivery.Read",)}) as server:
         shell.set(**_settings(server))
         yield server
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,15 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from connectors.simulated.clock import SystemClock
 from connectors.simulated.registry_trouble import TroubleError, detail
-from connectors.simulated.switches import Panel, WarehouseSwitches
-from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.cli_kit import Done, Shell
-from tests.clocks import NOON, ManualClock
+from tests.clocks import NOON
 from tests.firing_kit import BUYER, ORDER, Twin
 from tests.order_store import row
+from tests.warehouse_kit import KEY, served_warehouse
 from worker.db.tables import bindings, credit_deliveries, switches
 from worker.doctor import replay_probe
 from worker.doctor.expiry import expiry, token_expiry, unknown_expiry
@@ -33,36 +30,21 @@ REALLY = "--yes-deliver-for-real-in-the-sandbox"
 
 
 @pytest.fixture
-def twin() -> Iterator[Twin]:
-    """The registry's twin: batches of 400 kg, 1000 kg ordered."""
-    twin = Twin(ManualClock())
-    yield twin
-    twin.server.stop()
-
-
-@pytest.fixture
 def shell(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """Commands that know the registry and nothing else."""
     monkeypatch.setattr(replay_probe, "LOOK_SECONDS", 0.01)
     shell = Shell(tmp_path, monkeypatch, capsys)
-    shell.set(
-        ISOMETRIC__BASE_URL=twin.url,
-        ISOMETRIC__ACCESS_TOKEN="token-of-the-tests",
-        ISOMETRIC__CLIENT_SECRET="secret-of-the-tests",
-        ISOMETRIC__REQUESTS_PER_SECOND="1000",
-    )
+    shell.know_registry(twin.url)
     return shell
 
 
 @pytest.fixture
 def warehouse(shell: Shell) -> Iterator[WarehouseServer]:
     """A warehouse's twin, set up as the account, in time with this machine."""
-    chance = random.Random(7)  # noqa: S311 - a reproducible choice
-    kept = Warehouse(clock=SystemClock(), chance=chance, panel=Panel(WarehouseSwitches(requests_per_second=0)))
-    with WarehouseServer(kept, keys={"key-of-the-tests": ("Delivery.Read",)}, chance=chance) as server:
+    with served_warehouse() as server:
         shell.set(
             LOGISTIC_CLOUD__BASE_URL=server.url,
-            LOGISTIC_CLOUD__API_KEY="key-of-the-tests",
+            LOGISTIC_CLOUD__API_KEY=KEY,
             LOGISTIC_CLOUD__REQUESTS_PER_SECOND="1000",
         )
         yield server

@@ -1,6 +1,5 @@
 """Responses in a whole process: events wake them, the daemon says them, a rejection reads the warehouse first."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,21 +9,18 @@ import pytest
 
 import settings
 from connectors.barmate_records import ResponseType
-from connectors.simulated.clock import SystemClock
-from connectors.simulated.switches import Panel, PostFault, WarehouseSwitches
-from connectors.simulated.warehouse import Warehouse
+from connectors.simulated.switches import PostFault
 from connectors.simulated.warehouse_server import WarehouseServer
 from tests.barmate_kit import TOKEN, Stage, staged
 from tests.cli_kit import prefixed
 from tests.reading_kit import record
+from tests.warehouse_kit import KEY, served_warehouse
 from worker import daemon
 from worker.app import App
 from worker.responding import reply_rows
 from worker.responding.words import Words
 from worker.runtime.progress import LogProgress
 from worker.states import ResponseState
-
-KEY = "key-of-the-tests"
 
 
 @pytest.fixture
@@ -37,9 +33,7 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def warehouse() -> Iterator[WarehouseServer]:
     """The warehouse's twin."""
-    chance = random.Random(7)  # noqa: S311 - a reproducible choice
-    kept = Warehouse(clock=SystemClock(), chance=chance, panel=Panel(WarehouseSwitches(requests_per_second=0)))
-    with WarehouseServer(kept, keys={KEY: ("Delivery.Read",)}, chance=chance) as server:
+    with served_warehouse() as server:
         yield server
 
 

@@ -29,12 +29,7 @@ def twin() -> Iterator[Twin]:
 def shell(twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
     """Commands in a folder with a complete order PO-1, linked with five kilograms."""
     shell = Shell(tmp_path, monkeypatch, capsys)
-    shell.set(
-        ISOMETRIC__BASE_URL=twin.url,
-        ISOMETRIC__ACCESS_TOKEN="token-of-the-tests",
-        ISOMETRIC__CLIENT_SECRET="secret-of-the-tests",
-        ISOMETRIC__REQUESTS_PER_SECOND="1000",
-    )
+    shell.know_registry(twin.url)
     with shell.store() as store:
         store.deliver(1)
         store.link(row(credit_order_id=ORDER))

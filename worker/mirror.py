@@ -5,7 +5,6 @@ the published schedule; then the task is a dead letter and the subject goes on.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from random import Random
 
 import orjson
@@ -23,7 +22,7 @@ from worker.events import Event
 from worker.kinds import MIRROR_JITTER, MIRROR_SCHEDULE
 from worker.pace import Pace
 from worker.tasks import Claim
-from worker.work import Done, GiveUp, Later, Outcome
+from worker.work import After, Done, GiveUp, Outcome
 
 _log = structlog.get_logger(__name__)
 
@@ -79,20 +78,18 @@ class Mirror:
             return self._switch_off()
         return self._again(claim, outcome)
 
-    def put_off(self, reason: str) -> Later:
+    def put_off(self, reason: str) -> After:
         """Not tried at all, for that reason, and not counted."""
-        wait = max(self.pace.pause, _PUT_OFF_SECONDS)
-        until = self._clock.now() + timedelta(seconds=wait)
-        return Later(until=until, reason=reason, counted=False)
+        return After(seconds=max(self.pace.pause, _PUT_OFF_SECONDS), reason=reason, counted=False)
 
-    def _again(self, claim: Claim, outcome: webhook.RetryLater) -> Later:
+    def _again(self, claim: Claim, outcome: webhook.RetryLater) -> After:
         _log.info("event not taken", event_id=claim.event_id, reason=outcome.reason)
         if outcome.asks_for_less:
             self.pace.too_much(outcome.retry_after)
         wait = next_wait(self._schedule, claim.attempts, outcome.retry_after, self._random)
-        return Later(until=self._clock.now() + timedelta(seconds=wait), reason=outcome.reason)
+        return After(seconds=wait, reason=outcome.reason)
 
-    def _switch_off(self) -> Later:
+    def _switch_off(self) -> After:
         reason = "The receiver answered 410 Gone: it wants no more events. Run `waybill webhook enable` to go on."
         with self._database.write() as connection:
             now = self._database.now(connection)

@@ -25,6 +25,15 @@ class Later:
     counted: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """As Later, so many seconds after this is settled: of whoever has no transaction that tells the database's time."""
+
+    seconds: float
+    reason: str
+    counted: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class GiveUp:
     """Can never be done: a dead letter, with the reason."""
@@ -32,4 +41,4 @@ class GiveUp:
     reason: str
 
 
-Outcome = Done | Later | GiveUp
+Outcome = Done | Later | After | GiveUp

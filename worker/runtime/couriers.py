@@ -20,7 +20,7 @@ from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner
 from worker.runtime.slots import Places, Slots
 from worker.tasks import Claim
-from worker.work import Later, Outcome
+from worker.work import After, Outcome
 
 _log = structlog.get_logger(__name__)
 
@@ -178,9 +178,9 @@ class Couriers:
         for claim in claims:
             self._outcomes.put((claim, self._put_off()))
 
-    def _put_off(self) -> Later:
+    def _put_off(self) -> After:
         if self._stopping.is_set():
-            return Later(until=self._clock.now(), reason="the process ended", counted=False)
+            return After(seconds=0.0, reason="the process ended", counted=False)
         return self._mirror.put_off("the webhook is switched off" if self.open else "the receiver is left alone")
 
     def _settle(self, outcomes: list[tuple[Claim, Outcome]]) -> None:

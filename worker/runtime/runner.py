@@ -21,7 +21,7 @@ from worker.runtime.closing import Closing
 from worker.runtime.renewal import Renewal
 from worker.runtime.stopping import Stopped
 from worker.tasks import Claim, KindRule, Tasks
-from worker.work import Done, GiveUp, Later, Outcome
+from worker.work import After, Done, GiveUp, Later, Outcome
 
 _log = structlog.get_logger(__name__)
 
@@ -143,9 +143,10 @@ class Runner:
         elif isinstance(outcome, GiveUp) or self._is_last(claim, outcome):
             self._discard(connection, claim, outcome.reason)
         else:
-            self._tasks.postpone(connection, claim, outcome.until, outcome.reason, counted=outcome.counted)
+            until = now + timedelta(seconds=outcome.seconds) if isinstance(outcome, After) else outcome.until
+            self._tasks.postpone(connection, claim, until, outcome.reason, counted=outcome.counted)
 
-    def _is_last(self, claim: Claim, outcome: Later) -> bool:
+    def _is_last(self, claim: Claim, outcome: Later | After) -> bool:
         return outcome.counted and claim.attempts >= self._rules[claim.kind].max_attempts
 
     def _discard(self, connection: sa.Connection, claim: Claim, reason: str) -> None:

@@ -9,13 +9,24 @@ import sqlalchemy as sa
 import structlog
 
 from worker.db import Database
-from worker.db.tables import budgets, coverage, firings, leases, orders, tasks
+from worker.db.tables import (
+    budgets,
+    coverage,
+    customer_hints,
+    customer_orders,
+    customer_responses,
+    delivery_writes,
+    firings,
+    leases,
+    orders,
+    tasks,
+)
 
 _log = structlog.get_logger(__name__)
 
 # What transactions may differ by.
 _TOLERANCE = timedelta(seconds=2)
-# Times at which something is to happen; what has happened keeps the time at which it did.
+# Times at which something is to happen, or that say whose turn is next; what has happened keeps its own.
 _COLUMNS = (
     (tasks, tasks.c.due_at),
     (tasks, tasks.c.sent_at),
@@ -24,6 +35,14 @@ _COLUMNS = (
     (firings, firings.c.look_at),
     (coverage, coverage.c.retry_at),
     (leases, leases.c.until),
+    (customer_orders, customer_orders.c.read_at),
+    (customer_orders, customer_orders.c.wanted_at),
+    (customer_hints, customer_hints.c.received_at),
+    (customer_responses, customer_responses.c.deadline),
+    (customer_responses, customer_responses.c.settled_at),
+    (customer_responses, customer_responses.c.looked_at),
+    (delivery_writes, delivery_writes.c.deadline),
+    (delivery_writes, delivery_writes.c.settled_at),
 )
 
 

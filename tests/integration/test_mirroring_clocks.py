@@ -1,0 +1,119 @@
+"""A clock that is an hour off, or set back by an hour: mirroring keeps its waits, and starves nobody."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from connectors.simulated.switches import PostFault
+from tests.clocks import ManualClock
+from tests.customer_kit import HOST, Bench
+from tests.databases import migrated
+from tests.responding_kit import SETTLE, desk
+from tests.runtime_kit import Bench as Runtime
+from tests.runtime_kit import receiver
+from worker.clock import SystemClock
+from worker.customers import hints
+from worker.customers.hints import Hint
+from worker.db.tables import delivery_writes
+from worker.kinds import MIRROR, MIRROR_SCHEDULE
+from worker.runtime.set_back import SetBack
+from worker.states import WriteAction, WriteState
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def customers(migrated_file: Path, tmp_path: Path) -> Iterator[Bench]:
+    """Customers and their readers."""
+    bench = Bench(migrated_file, tmp_path)
+    yield bench
+    bench.database.close()
+
+
+def _set_back(bench: Bench) -> None:
+    bench.clock.step(-HOUR)
+    SetBack(bench.database).by(HOUR)
+
+
+def test_open_customer_orders_are_read_on_when_the_clock_is_set_back(customers: Bench) -> None:
+    """They were read in what is the future now; a change is seen within the usual time all the same."""
+    keys = customers.place(7)
+    customers.settle()
+    _set_back(customers)
+    customers.twin.cancel(keys[0])
+    customers.clock.advance(60)
+    customers.read(10.0)
+
+    assert customers.held(keys[0]).status == "CANCELLED"
+
+
+def test_what_is_wanted_at_once_is_read_once_when_the_clock_is_set_back(customers: Bench) -> None:
+    """A hint, and an order that is new in the list: neither is asked for again and again until the hour has passed."""
+    (hinted, *_rest) = customers.place(3)
+    customers.settle()
+    customers.place(2)
+    customers.poll(force=True)
+    with customers.database.write() as connection:
+        hints.add(connection, HOST, Hint(idempotency_key="k", order_id=hinted, type="x"), customers.clock.now())
+    _set_back(customers)
+    customers.line.asked.clear()
+    customers.read(20.0)
+    with customers.database.read() as connection:
+        waiting = hints.waiting(connection, HOST)
+
+    assert waiting == 0
+    assert len(customers.line.asked) == len(set(customers.line.asked))
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+def test_waits_go_by_the_database_where_this_machine_s_clock_is_off(postgres_url: str, ahead: float) -> None:
+    """The published schedule and Retry-After hold, whatever the machine that posts believes."""
+    clock = ManualClock(SystemClock().now() + timedelta(seconds=ahead))
+    with migrated(postgres_url) as database, receiver(server_error=1.0) as listening:
+        bench = Runtime(database)
+        bench.changes(1, orders=False)
+        with database.read() as connection:
+            began = database.now(connection)
+        (identity,) = bench.ids(MIRROR)
+        with bench.couriers(bench.mirror(listening.url, clock=clock)) as couriers:
+            couriers.hand([identity])
+        due = bench.task(identity).due_at
+        bench.close()
+
+    assert MIRROR_SCHEDULE[0] <= (due - began).total_seconds() <= MIRROR_SCHEDULE[0] + 30
+
+
+def test_a_response_in_doubt_is_looked_up_as_soon_when_the_clock_is_set_back(
+    migrated_file: Path, tmp_path: Path
+) -> None:
+    """The settle time and the readings after it take as long as ever, not an hour more."""
+    with desk(migrated_file, tmp_path) as made:
+        key = made.ask()
+        made.ship(key)
+        made.post.script = [PostFault.DROP_BEFORE_COMMIT]
+        made.go(key, rounds=2)
+        made.clock.step(-HOUR)
+        SetBack(made.database).by(HOUR)
+        began = made.clock.monotonic()
+        made.go(key)
+
+        assert made.states(key) == ["needs_person"]
+        assert made.clock.monotonic() - began < 2 * SETTLE
+
+
+def test_a_write_in_doubt_waits_no_longer_when_the_clock_is_set_back(customers: Bench) -> None:
+    """Its end and its settle time stay as far off as they were."""
+    now, minute = customers.clock.now(), timedelta(minutes=1)
+    about = {"id": "w1", "account": "acme", "action": WriteAction.APPROVE, "subject": "id 1", "delivery_id": 1}
+    asked = {"asked": "{}", "asked_hash": "h", "state": WriteState.UNKNOWN, "sends": 1, "reason": "on its way"}
+    times = {"deadline": now + minute, "settled_at": now + 2 * minute, "asked_at": now, "changed_at": now}
+    with customers.database.write() as connection:
+        connection.execute(sa.insert(delivery_writes).values({**about, **asked, **times}))
+    _set_back(customers)
+    with customers.database.read() as connection:
+        row = connection.execute(sa.select(delivery_writes)).one()
+
+    assert (row.deadline, row.settled_at) == (customers.clock.now() + minute, customers.clock.now() + 2 * minute)

@@ -139,6 +139,22 @@ def test_an_account_that_refuses_us_ends_a_run_until_idle_with_its_sentence(tmp_
     assert "401" in raised.value.sentence
 
 
+def test_requests_with_a_new_key_are_later_ones(tmp_path: Path, warehouse: LocalServer) -> None:
+    """Keys expire: turns count on over all of them, so that what the new one reads is not taken for outdated."""
+
+    def turn_with(key: str) -> int:
+        account = {**_account(warehouse.url), "LOGISTIC_CLOUD__API_KEY": key}
+        with _app(_settings(tmp_path, **account)) as app:
+            app.prepare()
+            source = app.clients.source(app.settings.accounts[0])
+            assert source is not None
+            return source.client.server_time().turn
+
+    turns = [turn_with(key) for key in ("the-old-key", "the-new-key", "the-old-key")]
+
+    assert turns == sorted(set(turns))
+
+
 @pytest.mark.parametrize("part", [daemon.schedule, lambda app: daemon.work(app, threads=1)], ids=["scheduler", "work"])
 def test_parts_need_a_queue_that_processes_share(tmp_path: Path, part: object) -> None:
     """In memory, a worker alone would wait for ever."""

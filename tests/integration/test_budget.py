@@ -158,6 +158,27 @@ def test_two_processes_never_get_the_same_turn(database: Database) -> None:
     assert len(set(taken)) == len(taken) == 90
 
 
+def test_numbers_go_on_above_those_of_every_key_that_a_system_had(database: Database) -> None:
+    """A key is changed, and perhaps changed back: what was seen with one is overwritten by what is seen later."""
+
+    def turn(key: str, system: str = "the warehouse") -> int:
+        budget = Budget(
+            database,
+            name=f"{system} {key}",
+            requests_per_second=1e5,
+            sleep=SystemClock().sleep,
+            clock=SystemClock(),
+            random=Random(1),  # noqa: S311
+            system=system,
+        )
+        return budget.take()
+
+    turns = [turn(key) for key in ("old", "old", "new", "old", "new", "third")]
+
+    assert turns == sorted(set(turns))
+    assert turn("old", "another_system") == 1
+
+
 def test_a_poll_goes_before_another_process_s_backfill(database: Database) -> None:
     """On either database, by its real clock: few turns are given between a poll's coming and its own."""
     polling, filling = [

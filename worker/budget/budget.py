@@ -91,11 +91,11 @@ class Budget:
         random: Random,
         system: str = "the system",
     ) -> None:
-        """`system` is what an error calls it."""
+        """`system` is what an error calls it, and how the names of all its budgets begin: one for each key."""
         self._database = database
         self._system = system
         self._interval = MARGIN / requests_per_second
-        self._rows = BudgetRows(database, name=name, interval=self._interval)
+        self._rows = BudgetRows(database, name=name, interval=self._interval, system=system)
         # Who is in which lane matters among processes only where turns are rare: blocks are over in a moment.
         self._in_blocks = numbers_at_once(self._interval) > 1
         self._sleep = sleep

@@ -20,7 +20,7 @@ _FARTHEST = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetRow:
-    """A budget as it stands. `turn` is the last number given; nobody asks before `next_at`."""
+    """A budget as it stands. `turn` is the last number given at the system; nobody asks before `next_at`."""
 
     turn: int
     next_at: datetime
@@ -46,11 +46,16 @@ class PaceInForce:
 class BudgetRows:
     """The rows of one budget."""
 
-    def __init__(self, database: Database, *, name: str, interval: float) -> None:
+    def __init__(self, database: Database, *, name: str, interval: float, system: str) -> None:
         self._database = database
         self._name = name
         self._interval = interval
-        self._mine = sa.select(budgets).where(budgets.c.name == name)
+        # Numbers order observations of a system, whichever key they were made with: a new key's budget goes on above
+        # those of the keys before it, or what they saw would never be overwritten.
+        others = budgets.alias()
+        same = others.c.name.startswith(f"{system} ", autoescape=True)
+        highest = sa.select(sa.func.coalesce(sa.func.max(others.c.turn), 0)).where(same)
+        self._mine = sa.select(budgets, highest.scalar_subquery().label("highest")).where(budgets.c.name == name)
 
     def load(self, connection: sa.Connection) -> tuple[BudgetRow, datetime]:
         """The row, locked, and the time. Where the clock was set back meanwhile, so are the row's times."""
@@ -125,7 +130,7 @@ def pace_of(connection: sa.Connection, name: str, now: datetime) -> PaceInForce 
 
 def _row(found: sa.Row[tuple[object, ...]]) -> BudgetRow:
     return BudgetRow(
-        turn=found.turn,
+        turn=max(found.turn, found.highest),
         next_at=found.next_at,
         taken_at=found.taken_at,
         slowed=found.slowed,

@@ -9,16 +9,17 @@ import sqlalchemy as sa
 
 from connectors.simulated.switches import PostFault
 from tests.clocks import ManualClock
-from tests.customer_kit import HOST, Bench
+from tests.customer_kit import ACCOUNT, HOST, Bench
 from tests.databases import migrated
-from tests.responding_kit import SETTLE, desk
+from tests.responding_kit import QUIET, SETTLE, desk
 from tests.runtime_kit import Bench as Runtime
 from tests.runtime_kit import receiver
 from worker.clock import SystemClock
 from worker.customers import hints
 from worker.customers.hints import Hint
-from worker.db.tables import delivery_writes
+from worker.db.tables import accounts, coverage, delivery_writes
 from worker.kinds import MIRROR, MIRROR_SCHEDULE
+from worker.responding.decision import Say, Verdict, Wait
 from worker.runtime.set_back import SetBack
 from worker.states import WriteAction, WriteState
 
@@ -117,3 +118,26 @@ def test_a_write_in_doubt_waits_no_longer_when_the_clock_is_set_back(customers: 
         row = connection.execute(sa.select(delivery_writes)).one()
 
     assert (row.deadline, row.settled_at) == (customers.clock.now() + minute, customers.clock.now() + 2 * minute)
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR, 0.0])
+def test_newer_deliveries_are_unread_by_the_warehouse_s_clock(
+    migrated_file: Path, tmp_path: Path, ahead: float
+) -> None:
+    """Nothing is rejected before the quiet time was read, and at once afterwards, however far the clocks are apart."""
+    with desk(migrated_file, tmp_path) as made:
+        key = made.ask()
+        made.ship(key, status="cancelled")
+
+        def read_until(seconds: float) -> Verdict:
+            there = made.clock.now() + timedelta(seconds=ahead + seconds)
+            with made.database.write() as connection:
+                connection.execute(sa.update(accounts).where(accounts.c.name == ACCOUNT).values(skew_seconds=ahead))
+                connection.execute(sa.update(coverage).values(until=int(there.timestamp())))
+            return made.verdict(key)
+
+        made.clock.advance(QUIET + 60)
+        unread, read = read_until(-QUIET), read_until(-30)
+
+        assert isinstance(unread, Wait)
+        assert isinstance(read, Say)

@@ -1,7 +1,7 @@
 """What is held about customer orders and their deliveries, loaded for a decision."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,7 +60,7 @@ def _value(order_id: str, order: CustomerOrderRow | None, link_by: LinkBy) -> st
 
 
 def seen_until(connection: sa.Connection, names: Sequence[str]) -> datetime | None:
-    """Up to when every one of the accounts was read without a gap; None where one was not read at all."""
+    """Up to when, by our clock, every account was read without a gap; None where one was not read at all."""
     found = [_certified(connection, name) for name in names]
     known = [moment for moment in found if moment is not None]
     return min(known) if known and len(known) == len(found) else None
@@ -68,8 +68,12 @@ def seen_until(connection: sa.Connection, names: Sequence[str]) -> datetime | No
 
 def _certified(connection: sa.Connection, name: str) -> datetime | None:
     account = accounts.find_or_none(connection, name)
-    until = None if account is None else coverage.certified_until(connection, name, account.start)
-    return None if until is None else instant_of(until)
+    if account is None:
+        return None
+    until = coverage.certified_until(connection, name, account.start)
+    # Coverage goes by the server's clock, and what it is compared with by ours, which may be hours away from it.
+    skew = timedelta() if account.skew_seconds is None else timedelta(seconds=account.skew_seconds)
+    return None if until is None else instant_of(until) - skew
 
 
 def _linked(connection: sa.Connection, terms: Terms, named: Sequence[NamedBy]) -> Mapping[_Key, Linked]:

@@ -203,8 +203,12 @@ def test_orders_are_read_while_others_are_asked(bench: Bench) -> None:
     """The block goes on at once; its end waits, and reads what it came to want meanwhile."""
     ids = _accepted(bench, 12)
     asked, go_on = threading.Event(), threading.Event()
-    bench.line.before = lambda _asked: (asked.set(), go_on.wait(PATIENCE))
 
+    def hang(_asked: str) -> None:
+        asked.set()
+        go_on.wait(PATIENCE)
+
+    bench.line.before = hang
     with _reader(bench).begun(ids[:4]) as begun:
         assert asked.wait(PATIENCE)
         assert bench.line.asked == []
@@ -240,7 +244,11 @@ def test_a_barmate_that_hangs_is_not_waited_for(bench: Bench) -> None:
     """The lock of the registry's account is not held for it."""
     ids = _accepted(bench, 3)
     go_on = threading.Event()
-    bench.line.before = lambda _asked: go_on.wait(PATIENCE)
+
+    def hang(_asked: str) -> None:
+        go_on.wait(PATIENCE)
+
+    bench.line.before = hang
 
     with (
         pytest.raises(NotFresh, match="barmate answered 0 requests"),

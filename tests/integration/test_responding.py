@@ -16,6 +16,7 @@ from worker.errors import LostClaim, UsageError
 from worker.responding.decision import Hold, Rest, Say, Wait
 from worker.responding.person import Finding, resolve
 from worker.responding.terms import SEND_SECONDS
+from worker.responding.words import in_order
 from worker.states import ResponseState
 
 Make = Callable[..., Desk]
@@ -188,6 +189,28 @@ def test_a_delivery_in_place_of_a_cancelled_one_is_told_as_an_update(desk: Desk)
     desk.go(key)
 
     assert desk.said(key) == [("ACCEPT", "LS1", None), ("UPDATE", "LS2", None)]
+
+
+def test_nothing_is_rejected_whose_delivery_was_given_to_another_order(desk: Desk) -> None:
+    """An older one that was cancelled long ago says nothing about the one that the customer was told of."""
+    key = desk.ask()
+    desk.ship(key, 1, status="cancelled")
+    desk.ship(key, 2)
+    desk.go(key)
+    desk.rest()
+    desk.alter(2, number_external="another order")
+    desk.go(key)
+
+    assert desk.said(key) == [("ACCEPT", "LS2", None)]
+    assert isinstance(desk.verdict(key), Hold)
+
+
+def test_responses_are_in_the_order_of_their_instants() -> None:
+    """Of one second, the whole one is the oldest, though its text has no fraction."""
+    stamps = ["2026-03-02T12:00:00.5Z", "2026-03-02T12:00:00Z", "2026-03-02T12:00:01Z"]
+    ordered = [one["timestamp"] for one in in_order([{"timestamp": stamp} for stamp in stamps])]
+
+    assert ordered == [stamps[1], stamps[0], stamps[2]]
 
 
 def test_nothing_is_rejected_while_newer_deliveries_may_be_unread(desk: Desk) -> None:

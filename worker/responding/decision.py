@@ -194,6 +194,9 @@ def _rejection(situation: Situation, order: CustomerOrderRow, now: datetime, qui
     if order.status == OrderStatus.ACCEPTED and order.reference not in known:
         told = "without a reference" if order.reference is None else f"as {order.reference}"
         return Hold(f"its deliveries are cancelled, but it was accepted {told}, which is none of theirs")
+    left = _left(situation)
+    if left is not None:
+        return Hold(f"its deliveries are cancelled, but it was accepted as delivery {left}, which names another now")
     words, until = Words(type=ResponseType.REJECT), max(one.changed_at for one in situation.linked) + quiet
     if now < until:
         return Wait(words=words, until=until, reason="its deliveries are cancelled; others may follow")
@@ -201,6 +204,13 @@ def _rejection(situation: Situation, order: CustomerOrderRow, now: datetime, qui
         # Another delivery may have come meanwhile that nobody has read.
         return Wait(words=words, until=now + _UNREAD, reason="its deliveries are cancelled; newer ones are being read")
     return Say(words=words, about=None, reason="its deliveries are cancelled")
+
+
+def _left(situation: Situation) -> int | None:
+    """The delivery that we answered with last, where it does not name this order any more."""
+    said = _said(situation.replies)
+    here = {_about(one) for one in situation.linked}
+    return said[-1].delivery_id if said and (said[-1].account, said[-1].delivery_id) not in here else None
 
 
 def _said(replies: Sequence[Reply]) -> list[Reply]:

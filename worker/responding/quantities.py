@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from worker.customers.customer_rows import CustomerOrderRow
+from worker.responding.words import in_order
 from worker.standing import LineItem
 
 _BY_KG = "kg"
@@ -72,8 +73,7 @@ def _amounts(item: Mapping[str, Any], told: Mapping[str, Any]) -> list[Decimal]:
 
 def _told(order: CustomerOrderRow, name: str) -> Mapping[str, Any]:
     """What the newest response says of the item."""
-    responses = sorted(order.responses, key=lambda response: str(response["timestamp"]))
-    said = [item for response in responses for item in response["items"] if str(item["id"]) == name]
+    said = [item for response in in_order(order.responses) for item in response["items"] if str(item["id"]) == name]
     return said[-1] if said else {}
 
 

@@ -8,7 +8,7 @@ before counts for nothing.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from connectors.barmate_records import OrderStatus, ResponseType, Scheduled
@@ -49,12 +49,13 @@ def requested_day(order: CustomerOrderRow) -> date | None:
 
 def day_in_force(order: CustomerOrderRow) -> date | None:
     """The day that was told last, by anybody; else the one that the customer asked for."""
-    told = [day for day in (_day(response["scheduled"]) for response in _in_order(order.responses)) if day is not None]
+    told = [day for day in (_day(response["scheduled"]) for response in in_order(order.responses)) if day is not None]
     return told[-1] if told else requested_day(order)
 
 
-def _in_order(responses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(responses, key=lambda response: str(response["timestamp"]))
+def in_order(responses: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The oldest first. By their instants: as text, a whole second would come after its own fractions."""
+    return sorted(responses, key=lambda response: datetime.fromisoformat(str(response["timestamp"])))
 
 
 def _says(response: Mapping[str, Any], words: Words) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 import orjson
 
 from connectors.answer import Answer
+from connectors.barmate_personal import without_people
 
 # Characters of a problem that fit into one readable sentence.
 PROBLEM_CHARACTERS = 300
@@ -19,10 +20,17 @@ _KEYS = ("title", "detail", "message", "msg", "error", "errors")
 
 def problem_text(answer: Answer, *, limit: int = PROBLEM_CHARACTERS) -> str:
     """Return the server's words about a refusal on one line, redacted and cut; a plain statement if it said nothing."""
-    words = "; ".join(dict.fromkeys(_words(_document(answer.body))))
-    told = answer.redactor.text(words) if words else answer.kept_text()
+    document = _document(answer.body)
+    words = "; ".join(dict.fromkeys(_words(document)))
+    told = answer.redactor.text(words) if words else _quoted(answer, document)
     line = " ".join(told.split())[:limit]
     return line if line else "the server gave no reason"  # noqa: FURB110 - "or" is not for defaults
+
+
+def _quoted(answer: Answer, document: object) -> str:
+    """The body as it came; one that shows a record, without what that tells of people."""
+    impersonal = without_people(document)
+    return answer.kept_text() if impersonal == document else answer.redactor.text(orjson.dumps(impersonal).decode())
 
 
 def _document(body: bytes) -> object:

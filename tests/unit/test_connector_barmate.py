@@ -179,6 +179,19 @@ def test_a_refusal_comes_with_barmates_words() -> None:
     )
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_a_refusal_that_shows_the_record_tells_of_nobody_in_it(status: int) -> None:
+    """Its sentence is logged and kept, whether something was said or read."""
+    shows = reply(status, {"delivery": EXAMPLE})
+    with pytest.raises(ConnectorError) as failed:
+        asked(lambda barmate: barmate.order("1"), shows)
+    sentences = failed.value.sentence, getattr(outcome(shows), "sentence", "")
+
+    for sentence in sentences:
+        assert f"HTTP {status}" in sentence
+        assert not [word for word in ("Besitzer", "besitzer", "Beispielstrasse", "8045") if word in sentence]
+
+
 def test_a_429_says_when_to_come_back() -> None:
     """It may have been taken all the same, so it is unknown."""
     told = outcome(reply(429, {}, headers={"Retry-After": "7"}))

@@ -16,7 +16,8 @@ from worker.db.tables import tasks
 from worker.events import EventType
 from worker.kinds import BACKFILL, RULES
 from worker.reading.accounts import find
-from worker.reading.poller import MOST_FILL_SECONDS, Poller
+from worker.reading.poller import Poller
+from worker.reading.share import MOST_FILL_SECONDS
 from worker.reading.source_clock import SKEW_SECONDS
 from worker.reading.spans import Window, second_of
 from worker.reading.tail import Tail

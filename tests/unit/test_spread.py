@@ -1,10 +1,8 @@
-"""Estimates of where rows lie, and how long passes may be."""
+"""Estimates of where rows lie."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.reading.pace import ANSWER_ROOM, ANSWERS_BEFORE_PASS, FIRST_PAGES, MAX_PAGES, MIN_PAGES, Pace
 from worker.reading.spans import Window
 from worker.reading.spread import Spread, alike, even, misled, next_second, seen
 
@@ -30,14 +28,6 @@ def test_rows_in_the_order_of_their_stamps_are_the_first_ones() -> None:
 
     assert at(spread, 40, 90, 999) == [5, 10, 100]
     assert spread.second_of(5) == 40
-
-
-def test_rows_in_the_opposite_order_are_the_last_ones() -> None:
-    """A page of ten that all lie in the last hundred seconds: the ninety others lie before them."""
-    spread = seen(WINDOW, 100, list(range(990, 890, -10)))
-
-    assert at(spread, 899, 990) == [90, 100]
-    assert spread.second_of(90) == 899
 
 
 def test_rows_in_any_other_order_are_a_sample() -> None:
@@ -90,38 +80,3 @@ def test_a_cut_always_leaves_something_on_both_sides(stamps: list[int], total: i
     assert list(spread.seconds) == sorted(set(spread.seconds))
     assert rest.window == Window(cut + 1, WINDOW.until)
     assert rest.total == total / 2
-
-
-def test_passes_that_hold_grow_and_those_that_break_shrink() -> None:
-    """Up to a bound; below another one windows fit one answer, until enough of them did in a row."""
-    pace = Pace()
-    pace.held(FIRST_PAGES)
-    grown = pace.pages
-    pace.broke(30)
-    shorter = pace.pages
-    pace.held(15)
-    slowly = pace.pages
-    pace.broke(3)
-    given_up = pace.pages
-    for _ in range(ANSWERS_BEFORE_PASS):
-        pace.answered()
-
-    assert (grown, shorter, slowly, given_up) == (MAX_PAGES, 15, 15 + MIN_PAGES, 1)
-    assert pace.pages == MIN_PAGES
-
-
-def test_a_pass_in_vain_is_tried_again_later_and_later() -> None:
-    """Where rows move at every request, trying costs little."""
-    pace = Pace(pages=MIN_PAGES)
-    pace.broke(1)
-    for _ in range(ANSWERS_BEFORE_PASS):
-        pace.answered()
-
-    assert pace.pages == 1
-
-
-@pytest.mark.parametrize(("pages", "moving", "rows"), [(40, False, 10_000), (40, True, 200), (1, False, 200)])
-def test_parts_fit_a_pass_or_an_answer_with_room(pages: int, *, moving: bool, rows: int) -> None:
-    """Sized from X-Total, rather than halved."""
-    assert Pace(pages=pages).wanted(250, moving=moving) == rows
-    assert ANSWER_ROOM < 1

@@ -17,6 +17,7 @@ from worker.reading import accounts, coverage
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Account, Accounts
 from worker.reading.recorder import Tally
+from worker.reading.share import Share
 from worker.reading.source_clock import SourceClock
 from worker.reading.spans import Span, Window, instant_of
 from worker.reading.tail import Tail, TailRead
@@ -24,12 +25,6 @@ from worker.reading.window_job import Job
 from worker.reading.windows import Steps, WindowReader
 from worker.states import CoverageState
 
-# Requests a run may spend on what is pending before the tail comes round again: half a minute at one a second.
-FILL_REQUESTS = 30
-# However slow the server or busy the budget is, the tail comes round again after this long, in seconds.
-MOST_FILL_SECONDS = 35.0
-# A run goes on filling for at least this long, in seconds, where the source allows more than one request a second.
-FILL_SECONDS = 5.0
 # An account that refuses us is asked again after this long, in seconds: a person has to act first.
 STOPPED_SECONDS = 60.0
 # After failures in a row the wait doubles up to this, in seconds.
@@ -87,8 +82,6 @@ class Poller:
         tail: Tail,
         windows: WindowReader,
         clock: Clock,
-        fill_requests: int = FILL_REQUESTS,
-        fill_seconds: float = FILL_SECONDS,
         read_elsewhere: Callable[[sa.Connection], Sequence[Window]] = lambda _connection: (),
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -101,8 +94,7 @@ class Poller:
         self._tail = tail
         self._windows = windows
         self._clock = clock
-        self._fill_requests = fill_requests
-        self._fill_seconds = fill_seconds
+        self._share = Share(lag_seconds=source.lag_floor)
         self._stopping = stopping
         self._lock = threading.Lock()
         self._first: datetime | None = None
@@ -155,6 +147,8 @@ class Poller:
             return "The server's answers carry no usable Date, so nothing can be certified."
         read = self._tail.read(tally)
         self._settled(read)
+        quiet = read.fitted and not tally.appeared and not tally.changed
+        self._share.tail_was_read(quiet=quiet)
         self._fill(tally)
         return read.trouble
 
@@ -194,9 +188,7 @@ class Poller:
         began = self._clock.monotonic()
         spent = tally.requests
         while not self._stopping():
-            done_share = tally.requests - spent >= self._fill_requests
-            seconds = self._clock.monotonic() - began
-            if (done_share and seconds >= self._fill_seconds) or seconds >= MOST_FILL_SECONDS:
+            if self._share.is_done(tally.requests - spent, self._clock.monotonic() - began):
                 return
             if self._filling is None:
                 self._filling = self._next_job(tally)
@@ -219,7 +211,7 @@ class Poller:
         with self._database.read() as connection:
             account = accounts.find(connection, self.source.name)
             spans = self._to_read(connection)
-        if account.server_time is None:
+        if account.server_time is None or not account.is_read_with(self.source.key_fingerprint):
             return None
         guarding = self._guard is not None
         job = Job(source=self._filling_source, received=account.server_time, tally=tally, certify=not guarding)

@@ -79,21 +79,16 @@ def alike(window: Window, total: float, before: Window, came: int) -> Spread:
 
 
 def seen(window: Window, total: int, stamps: Sequence[int]) -> Spread:
-    """What the first page of `total` rows tells by its stamps (seconds, in the order they came).
+    """What the first pages of `total` rows tell by their stamps (seconds, in the order they came).
 
-    Rows in the order of their stamps are the first or the last ones exactly; in any other order they are a sample.
+    Rows in the order of their stamps are the first ones exactly; in any other order they are a sample.
     """
     inside = [min(max(stamp, window.since), window.until) for stamp in stamps]
     if not inside or total <= len(inside):
         return even(window, total)
     if _grows(inside):
         return _of([(window.since - 1, 0.0), *_counted(inside, 0.0, 1.0), (window.until, float(total))])
-    newest_first = _grows(inside[::-1])
     inside.sort()
-    if newest_first:
-        first = float(total - len(inside))
-        start = [(window.since - 1, 0.0), (max(window.since - 1, inside[0] - 1), first)]
-        return _of([*start, *_counted(inside, first, 1.0), (window.until, float(total))])
     weight = total / (len(inside) + 1)
     return _of([(window.since - 1, 0.0), *_counted(inside, 0.0, weight), (window.until, float(total))])
 

@@ -1,6 +1,6 @@
 """The pages of a window: how it is probed with one answer, and read with a pass."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from connectors.errors import ConnectorError
@@ -17,7 +17,7 @@ from worker.reading.certificates import (
     page_trouble,
 )
 from worker.reading.pace import MAX_PAGES
-from worker.reading.spans import Window
+from worker.reading.spans import Window, second_of
 from worker.reading.window_job import Job, WindowDesk, query_for
 
 # How often an answer that contradicts itself is asked for in one round.
@@ -31,10 +31,12 @@ Probe = tuple[ReadPage, Judgement]
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a pass came to, and after how many pages."""
+    """What a pass came to, after how many pages, and what those told: the last count, and the seconds of their rows."""
 
     judged: Judgement
     pages: int
+    total: int | None
+    stamps: Sequence[int]
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class _Pass:
     total: int | None
     shapes: list[PageShape] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    # In the order of the list: rows that came before a page broke the pass.
+    stamps: list[int] = field(default_factory=list)
 
     def add(self, shape: PageShape) -> Judgement | None:
         """Take the next page; the judgement once there is one."""
@@ -61,6 +65,7 @@ class _Pass:
         while judged is None:
             page = source.page(self.query, len(self.shapes))
             judged = self.add(page.shape)
+            self.stamps.extend(stamps_of(page))
             yield page, judged
 
     def _moved(self, shape: PageShape) -> NotProved | None:
@@ -73,6 +78,11 @@ class _Pass:
 
     def _longest(self, shape: PageShape) -> int:
         return MAX_PAGES if self.total is None else self.total // max(1, shape.size)
+
+
+def stamps_of(page: ReadPage) -> list[int]:
+    """The seconds of a page's rows, in the order of the list."""
+    return [second_of(record.stamp) for record in page.records if record.stamp is not None]
 
 
 class WindowPages:
@@ -110,7 +120,7 @@ class WindowPages:
                 yield
         finally:
             pages.close()
-        return Passed(judged, len(reading.shapes))
+        return Passed(judged, len(reading.shapes), reading.shapes[-1].total, reading.stamps)
 
     def _next(self, job: Job, pages: Ahead[JudgedPage]) -> JudgedPage:
         try:

@@ -5,13 +5,12 @@ What fits one answer is proved by it; more is proved by a pass; where rows move,
 answer with room; a single second is cut by status, then passes are repeated; what still can't be proved is a hole.
 """
 
-import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from connectors.errors import UnexpectedAnswer
 from connectors.logistic_cloud import DeliveryQuery
-from worker.reading.account_source import ReadPage, asked_by
+from worker.reading.account_source import asked_by
 from worker.reading.certificates import (
     FILTERS,
     FilterNotUnderstood,
@@ -22,16 +21,13 @@ from worker.reading.certificates import (
     judge_parts,
 )
 from worker.reading.normalizer import INBOUND_STATUSES, PRIORITIES, STATUSES
-from worker.reading.pace import PASS_SLACK, Pace
-from worker.reading.spans import Window, second_of
-from worker.reading.spread import Spread, alike, misled, next_second, seen
+from worker.reading.parts import Part
+from worker.reading.spans import Window
 from worker.reading.window_job import Job, WindowDesk, query_for
-from worker.reading.window_pages import WindowPages
+from worker.reading.window_pages import Passed, WindowPages, stamps_of
 
 # How often a pass over one second is tried in one round.
 TRIES = 3
-# After so many pieces in a row with far fewer rows than expected, what is left is counted anew.
-MISSES = 3
 
 # By what a second is cut that can't be cut in time: how a query is narrowed, and to which values.
 _Filter = tuple[Callable[[DeliveryQuery, str], DeliveryQuery], Sequence[str]]
@@ -41,69 +37,11 @@ _FILTERS: tuple[_Filter, ...] = (
     (lambda query, value: replace(query, priority=value), PRIORITIES),
 )
 
+# A value that nobody documented is found by no filter of its field: then the second is cut by the others alone.
+_CUTS: tuple[tuple[_Filter, ...], ...] = (_FILTERS, _FILTERS[1:], (_FILTERS[0], _FILTERS[2]))
+
 # Yields after each request.
 Steps = Generator[None, None, None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A window to be read. Where its rows were seen to move, no pass is tried: it is cut to fit one answer.
-
-    `spread` is how its rows are thought to lie, None where nobody knows; `full` says that it was seen to hold more than
-    an answer, or than a pass should; `size` is that of a page; `before` is the piece just read, and its rows.
-    """
-
-    window: Window
-    size: int
-    moving: bool = False
-    spread: Spread | None = None
-    full: bool = False
-    before: tuple[Window, int] | None = None
-    # Pieces in a row that held far fewer rows than the count of the whole promised.
-    missed: int = 0
-
-    def carved(self, pace: Pace) -> tuple["_Part", "_Part | None"]:
-        """Its first piece, of a size that suits, and the rest, if any."""
-        if self.spread is None or self.window.seconds == 1:
-            return self, None
-        wanted = pace.wanted(self.size, moving=self.moving)
-        short = self.moving or pace.pages == 1
-        slack = 1.0 if short else PASS_SLACK
-        pieces = math.ceil(self.spread.total / wanted) if self.spread.total > wanted * slack else 1
-        pieces = max(pieces, 2 if self.full else 1)
-        if pieces == 1:
-            return self, None
-        wanted = self.spread.total / pieces
-        if short and self.before is not None:
-            return self._cut(self.spread, next_second(self.spread, wanted, *self.before))
-        return self._cut(self.spread, self.spread.second_of(wanted))
-
-    def _cut(self, spread: Spread, last: int) -> tuple["_Part", "_Part"]:
-        """Cut behind a second; the second part is what is left over until the first one is counted."""
-        first = replace(self, window=Window(self.window.since, last), spread=None, full=False, before=None)
-        expected = spread.rows_until(last)
-        rest = spread.after(last, max(0.0, spread.total - expected))
-        return first, replace(self, window=rest.window, spread=rest, full=False)
-
-    def expected(self, rest: "_Part | None") -> float:
-        """How many rows its first piece was thought to hold."""
-        return (
-            0.0 if self.spread is None or rest is None or rest.spread is None else self.spread.total - rest.spread.total
-        )
-
-    def after(self, first: Window, expected: float, came: int | None) -> "_Part":
-        """What is left, now that the piece before it was counted."""
-        if self.spread is None or came is None:
-            return self
-        total = max(0.0, self.spread.total + expected - came)
-        missed = self.missed + 1 if came < expected and misled(expected, came) else 0
-        known = replace(self, before=(first, came), missed=missed)
-        if missed == MISSES:
-            # The count of the whole may have been wrong, and then it is wrong about every second that is left.
-            return replace(known, spread=None, before=None, missed=0)
-        if misled(expected, came) and came > self.size:
-            return replace(known, spread=alike(self.window, total, first, came))
-        return replace(known, spread=self.spread.after(self.window.since - 1, total))
 
 
 class WindowReader:
@@ -119,7 +57,7 @@ class WindowReader:
         Then it ends where it is, and the rest stays pending.
         """
         self._desk.begin(job)
-        work = [_Part(window=window, size=job.source.page_size)]
+        work = [Part(window=window, size=job.source.page_size)]
         while work and not job.overtaken:
             part = work.pop()
             first, rest = part.carved(job.pace)
@@ -128,41 +66,41 @@ class WindowReader:
             except UnexpectedAnswer as error:
                 self._desk.hole(job, first.window, error.sentence)
                 came, parts = None, []
-            work.extend([] if rest is None else [rest.after(first.window, part.expected(rest), came)])
+            work.extend([] if rest is None else [_rest(job, part, first, rest, came)])
             work.extend(reversed(parts))
 
-    def _part(self, job: Job, part: _Part) -> Generator[None, None, tuple[int | None, list[_Part]]]:
+    def _part(self, job: Job, part: Part) -> Generator[None, None, tuple[int | None, list[Part]]]:
         """Prove a window or give it up; or the parts that it has to be cut into. Also how many rows were counted."""
         window = part.window
         page, judged = yield from self._pages.probe(job, window)
-        total, size, moving = page.shape.total, page.shape.size, part.moving
-        if isinstance(judged, Proved):
-            job.pace.answered()
-        if (
-            page.shape.full
-            and total is not None
-            and not moving
-            and (job.pace.suits(total, size) or window.seconds == 1)
-        ):
-            judged, moving = (yield from self._pass(job, window, total)), True
+        total, size = page.shape.total, page.shape.size
+        stamps: Sequence[int] = stamps_of(page)
+        if page.shape.full and total is not None:
+            passed = yield from self._passes(job, window, total, size)
+            judged, stamps = (judged, stamps) if passed is None else (passed.judged, passed.stamps)
         if isinstance(judged, Proved):
             return total, []
         if isinstance(judged, FilterNotUnderstood) or not page.shape.full:
             self._desk.hole(job, window, f"{judged.reason[0].upper()}{judged.reason[1:]}.")
             return total, []
         if window.seconds > 1:
-            return total, _cut(part, page, moving=moving)
+            return total, part.told(total, size, stamps)
         yield from self._floor(job, window, total)
         return total, []
 
-    def _pass(self, job: Job, window: Window, total: int) -> Generator[None, None, Judgement]:
-        """Read a pass, and learn from it how long the next ones may be."""
-        passed = yield from self._pages.through(job, window, total)
-        if isinstance(passed.judged, Proved):
-            job.pace.held(passed.pages)
-        else:
-            job.pace.broke(passed.pages)
-        return passed.judged
+    def _passes(self, job: Job, window: Window, total: int, size: int) -> Generator[None, None, Passed | None]:
+        """Read passes while they are worth trying; the last one. The count of one that broke is that of the next."""
+        passed: Passed | None = None
+        # What can't be cut in time is cut by filters before it is tried again.
+        for _attempt in range(TRIES if window.seconds > 1 else 1):
+            if window.seconds > 1 and not job.pace.suits(total, size):
+                break
+            passed = yield from self._pages.through(job, window, total)
+            job.pace.passed(total / size, passed.pages, held=isinstance(passed.judged, Proved))
+            if not (isinstance(passed.judged, NotProved) and passed.judged.moved) or passed.total is None:
+                break
+            total = passed.total
+        return passed
 
     def _floor(self, job: Job, window: Window, total: int | None) -> Steps:
         """A second that can't be cut in time: by filters, then passes again, then a hole."""
@@ -171,7 +109,11 @@ class WindowReader:
             yield from self._pages.through(job, window, None)
             self._desk.hole(job, window, "The source sends no X-Total, and a second holds more rows than one answer.")
             return
-        judged: Judgement = yield from self._by_filters(job, window, total)
+        judged: Judgement = NotProved("it was not cut yet")
+        for filters in _CUTS:
+            judged = yield from self._by_filters(job, window, total, filters)
+            if isinstance(judged, Proved):
+                return
         for _attempt in range(TRIES):
             if isinstance(judged, Proved):
                 return
@@ -185,10 +127,12 @@ class WindowReader:
             return judged
         return (yield from self._pages.through(job, window, page.shape.total)).judged
 
-    def _by_filters(self, job: Job, window: Window, total: int) -> Generator[None, None, Judgement]:
+    def _by_filters(
+        self, job: Job, window: Window, total: int, filters: Sequence[_Filter]
+    ) -> Generator[None, None, Judgement]:
         """The parts by status, inbound status and priority must add up to the whole, counted before and after."""
         query = query_for(window)
-        found = yield from self._filtered(job, window, query, _FILTERS)
+        found = yield from self._filtered(job, window, query, filters)
         if found is None:
             return NotProved("a second holds more rows of one status than one answer")
         page = job.source.page(query, 0)
@@ -221,10 +165,8 @@ class WindowReader:
         return found
 
 
-def _cut(part: _Part, page: ReadPage, *, moving: bool) -> list[_Part]:
-    """What is to be cut, with what its first page told of it. Halves where nothing was counted."""
-    if page.shape.total is None:
-        return [replace(part, window=half, spread=None, moving=moving) for half in part.window.parts(2)]
-    stamps = [second_of(record.stamp) for record in page.records if record.stamp is not None]
-    spread = seen(part.window, page.shape.total, stamps)
-    return [replace(part, size=page.shape.size, spread=spread, moving=moving, full=True)]
+def _rest(job: Job, part: Part, first: Part, rest: Part, came: int | None) -> Part:
+    """What is left behind a piece, now that its rows were counted."""
+    if came is not None and first.meant is not None:
+        job.pace.aimed(first.meant, came, part.size)
+    return rest.after(first, part.expected(rest), came)

@@ -15,7 +15,9 @@ from worker.db import Database
 from worker.events import EventType
 from worker.reading.accounts import find
 from worker.reading.delivery_rows import facts_of_row
+from worker.reading.recorder import Tally
 from worker.reading.spans import second_of
+from worker.reading.window_job import Job
 from worker.standing import LineItem
 from worker.states import CoverageState
 
@@ -424,6 +426,27 @@ def test_a_changed_key_reopens_coverage(bench: Bench) -> None:
     assert "key" in bench.events(EventType.COVERAGE_REOPENED)[0].data["reason"]
     assert report.requests > 2
     bench.poll()
+    assert {span.state for span in bench.spans()} == {CoverageState.CERTIFIED}
+
+
+def test_whoever_still_reads_with_the_key_of_yesterday_certifies_nothing(bench: Bench) -> None:
+    """Processes are restarted one after the other; what the old key sees proves nothing for the new one."""
+    spread(bench, 3)
+    bench.poll()
+    before, old = bench.reading, bench.source
+    bench.source = replace(old, key_fingerprint="second-key")
+    bench.restart()
+    with bench.database.write() as connection:
+        bench.reading.accounts.ensure(connection, bench.source, bench.clock.now())
+    for _ in range(2):
+        bench.clock.advance(5)
+        report = before.poller.run_once(force=True)
+    job = Job(source=old, received=bench.clock.now(), tally=Tally())
+    assert list(before.windows.read(job, bench.spans()[0].window))
+
+    assert "restart" in str(report.error)
+    assert {span.state for span in bench.spans()} == {CoverageState.PENDING}
+    assert bench.poll(2).error is None
     assert {span.state for span in bench.spans()} == {CoverageState.CERTIFIED}
 
 

@@ -65,6 +65,10 @@ class Account:
         """The last second that is closed for a request sent after `server_time` was received (DESIGN §4)."""
         return second_of(server_time - self.lag) - 1
 
+    def is_read_with(self, fingerprint: str) -> bool:
+        """Whether that key is the one in force: what another sees proves nothing for it."""
+        return self.key_fingerprint == fingerprint
+
 
 def fingerprint_of(key: str) -> str:
     """What is kept of an API key: enough to see that it was changed."""

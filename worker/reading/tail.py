@@ -21,6 +21,8 @@ from worker.reading.spans import Window, instant_of, window_or_none
 # Further pages of a tail that outgrew one answer, read so that what just changed is acted on; the rest comes certified.
 MORE_PAGES = 4
 
+_OLD_KEY = "Another process reads this account with another API key since: restart this one with the new key."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TailRead:
@@ -67,8 +69,8 @@ class Tail:
         if isinstance(judged, Proved):
             self._outgrown = False
             self._keep(plan, page, tally, self._certified(plan, page, tally))
-            return TailRead(fitted=True, trouble=_timeless(page))
-        trouble = judged.reason if isinstance(judged, FilterNotUnderstood) else _timeless(page)
+            return TailRead(fitted=True, trouble=self._trouble(plan, page))
+        trouble = judged.reason if isinstance(judged, FilterNotUnderstood) else self._trouble(plan, page)
         self._keep(plan, page, tally, self._left_pending(plan, page))
         self._outgrown = page.shape.full
         if self._outgrown and trouble is None:
@@ -122,7 +124,7 @@ class Tail:
             # Read again: a late row on this very page may have raised the lag.
             account = accounts.find(connection, self._source.name)
             window = window_or_none(plan.since, account.closed_end(plan.received))
-            if window is not None:
+            if window is not None and account.is_read_with(self._source.key_fingerprint):
                 proof = Proof(kind="one_answer", rows=_rows_within(page, window), requests=tally.requests)
                 coverage.certify(connection, self._source.name, window, proof)
 
@@ -135,6 +137,9 @@ class Tail:
                 coverage.want(connection, self._source.name, window)
 
         return then
+
+    def _trouble(self, plan: _Plan, page: ReadPage) -> str | None:
+        return _timeless(page) if plan.account.is_read_with(self._source.key_fingerprint) else _OLD_KEY
 
     def _note_time(self, connection: sa.Connection, plan: _Plan, page: ReadPage) -> bool:
         """Keep the server's time; True if its clock stepped back, so that this page proves nothing."""

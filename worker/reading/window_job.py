@@ -130,9 +130,11 @@ class WindowDesk:
         return certify
 
     def _closed(self, connection: sa.Connection, job: Job, window: Window) -> bool:
-        """Whether the window was closed when its reading began, by a time and a lag that nothing has shown as wrong."""
+        """Whether the window was closed when its reading began, by a time, lag and key that are still in force."""
         account = accounts.find(connection, job.source.name)
-        job.overtaken = account.lag_raised_at != job.lag_raised_at
+        job.overtaken = account.lag_raised_at != job.lag_raised_at or not account.is_read_with(
+            job.source.key_fingerprint
+        )
         return not job.overtaken and window.until <= account.closed_end(job.received) - 1
 
     def hole(self, job: Job, window: Window, reason: str) -> None:

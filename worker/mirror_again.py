@@ -57,6 +57,7 @@ class MirrorAgain:
         ids = [row.id for row in found]
         mirrored = sa.and_(tasks.c.kind == kinds.MIRROR, tasks.c.event_id.in_(ids))
         had = set(connection.execute(sa.select(tasks.c.event_id).where(mirrored)).scalars())
+        self._tasks.await_claims(connection, mirrored)
         fresh = {"state": TaskState.WAITING, "due_at": now, "attempts": 0, "sent_at": None, "ended_at": None}
         connection.execute(sa.update(tasks).where(mirrored, tasks.c.ended_at.is_not(None)).values(**fresh))
         new = [

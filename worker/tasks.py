@@ -241,11 +241,22 @@ class Tasks:
 
     def retry_dead_letters(self, connection: sa.Connection, ids: Sequence[str] | None, now: datetime) -> int:
         """Set dead letters (all, or those named) back to waiting with fresh attempts; returns how many."""
-        statement = sa.update(tasks).where(tasks.c.state == TaskState.DISCARDED)
-        if ids is not None:
-            statement = statement.where(tasks.c.id.in_(ids))
-        fresh = statement.values(state=TaskState.WAITING, due_at=now, attempts=0, sent_at=None, ended_at=None)
+        named = sa.true() if ids is None else tasks.c.id.in_(ids)
+        meant = sa.and_(tasks.c.state == TaskState.DISCARDED, named)
+        self.await_claims(connection, meant)
+        fresh = sa.update(tasks).where(meant).values(state=TaskState.WAITING, due_at=now, attempts=0, sent_at=None, ended_at=None)
         return connection.execute(fresh).rowcount
+
+    def await_claims(self, connection: sa.Connection, reopened: sa.ColumnElement[bool]) -> None:
+        """Before ended tasks are opened again: let claims about their subjects end, and keep new ones waiting.
+
+        A claim looks once at what is older. Of one that is not committed yet nobody else knows, on PostgreSQL.
+        """
+        about = sa.select(tasks.c.kind, tasks.c.subject).where(tasks.c.ended_at.is_not(None), reopened)
+        theirs = sa.tuple_(tasks.c.kind, tasks.c.subject).in_(about)
+        waiting = sa.select(tasks.c.number).where(_OPEN, tasks.c.state == TaskState.WAITING, theirs)
+        if connection.dialect.name != "sqlite":
+            connection.execute(for_update(waiting.order_by(tasks.c.number)))
 
     def drop_dead_letters(self, connection: sa.Connection, ids: Sequence[str], now: datetime) -> int:
         """Close dead letters for good; returns how many."""

@@ -1,12 +1,14 @@
 """Tasks: claimed by one, counted at the claim, closed only with the token."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from tests.clocks import NOON
+from tests.databases import migrated
 from worker import outbox
 from worker.db import Database
 from worker.errors import LostClaim
@@ -178,3 +180,30 @@ def test_what_is_in_flight_is_counted(database: Database, desk: Tasks) -> None:
         assert before == 0
         assert outbox.in_flight(connection, NOON).total() == 2
         assert outbox.in_flight(connection, NOON + timedelta(seconds=RESEND_SECONDS + 1)).total() == 1
+
+
+def test_a_dead_letter_that_is_retried_waits_for_a_younger_one_that_is_being_claimed(
+    postgres_url: str, desk: Tasks
+) -> None:
+    """The claim is not committed yet, so nobody else sees it: still, one of a subject is in flight at a time."""
+    with migrated(postgres_url) as database:
+        dead, younger = _add(database, desk, count=2)
+        (claim,) = _claim(database, desk, [dead])
+        with database.write() as connection:
+            desk.discard(connection, claim, NOON, "refused")
+
+        def retry() -> int:
+            with database.write() as connection:
+                return desk.retry_dead_letters(connection, [dead], NOON)
+
+        with ThreadPoolExecutor(1) as pool:
+            with database.write() as connection:
+                claimed = desk.claim(connection, [younger], owner="w1", now=NOON, lease_seconds=30)
+                retried = pool.submit(retry)
+                done, _ = wait([retried], timeout=0.5)
+                early = _claim(database, desk, [dead]) if done else []
+            again = retried.result(timeout=30)
+
+        assert [one.ids for one in claimed] == [(younger,)]
+        assert (early, again) == ([], 1)
+        assert _claim(database, desk, [dead]) == []

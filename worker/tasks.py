@@ -244,7 +244,11 @@ class Tasks:
         named = sa.true() if ids is None else tasks.c.id.in_(ids)
         meant = sa.and_(tasks.c.state == TaskState.DISCARDED, named)
         self.await_claims(connection, meant)
-        fresh = sa.update(tasks).where(meant).values(state=TaskState.WAITING, due_at=now, attempts=0, sent_at=None, ended_at=None)
+        fresh = (
+            sa.update(tasks)
+            .where(meant)
+            .values(state=TaskState.WAITING, due_at=now, attempts=0, sent_at=None, ended_at=None)
+        )
         return connection.execute(fresh).rowcount
 
     def await_claims(self, connection: sa.Connection, reopened: sa.ColumnElement[bool]) -> None:

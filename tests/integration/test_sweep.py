@@ -62,6 +62,23 @@ def test_a_delivery_not_yet_final_that_vanished_is_noticed_whatever_its_age(benc
     assert not bench.held()[2].visible
 
 
+def test_a_delivery_that_is_visible_again_is_seen_whatever_its_age(bench: Bench) -> None:
+    """Access was lost for a while, and what changed meanwhile lies in seconds that were certified without it."""
+    bench.put(3, at=NOON - timedelta(hours=20), status="approved")
+    bench.put(4, at=NOON - timedelta(hours=20), status="approved")
+    swept(bench)
+    bench.warehouse.remove(3)
+    bench.warehouse.remove(4)
+    gone = swept(bench)
+    bench.put(3, at=NOON - timedelta(hours=19), status="completed")
+    bench.client.requests.clear()
+    report = swept(bench)
+
+    assert (gone.vanished, report.returned, report.vanished) == (2, 1, 0)
+    assert (bench.held()[3].visible, bench.held()[3].status) == (True, "completed")
+    assert "id 4" not in bench.client.requests
+
+
 def test_deliveries_are_asked_for_in_lists_of_ids(bench: Bench) -> None:
     """A page of ids costs one request."""
     for key in range(100, 110):

@@ -3,6 +3,7 @@
 A span of some days, every delivery not yet final, and every open linked order, whatever their age.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from worker.reading.delivery_rows import FINAL
 from worker.reading.headway import Headway, Tell
 from worker.reading.observations import News
 from worker.reading.order_reader import OrderReader
-from worker.reading.recorder import Recorder, Tally
+from worker.reading.recorder import Recorder, Tally, proof_of
 from worker.reading.spans import Span, Window, instant_of, second_of, window_or_none
 from worker.reading.window_job import Job
 from worker.reading.windows import WindowReader
@@ -82,8 +83,10 @@ class Sweep:
             account = accounts.find(connection, source.name)
             window = _span_of(account, days)
             run.expect(_expected(connection, source, window))
+            hidden = _unfinished_ids(connection, source.name, visible=False)
         unread = ["The account was never polled."] if account.server_time is None else self._span(run, account, window)
         self._unfinished(run)
+        self._hidden(run, hidden)
         unread += self._open_orders(run)
         return self._report(run, unread)
 
@@ -102,8 +105,22 @@ class Sweep:
     def _unfinished(self, run: "_Run") -> None:
         """Every delivery not yet final by id."""
         with self._database.read() as connection:
-            ids = _unfinished_ids(connection, run.source.name)
+            ids = _unfinished_ids(connection, run.source.name, visible=True)
         self._by_id(run, ids)
+
+    def _hidden(self, run: "_Run", ids: Sequence[int]) -> None:
+        """Those not yet final that were not visible: they may be again, and may have changed meanwhile."""
+        for start in range(0, len(ids), run.source.page_size):
+            self._listed(run, DeliveryQuery(ids=tuple(ids[start : start + run.source.page_size])))
+
+    def _listed(self, run: "_Run", query: DeliveryQuery) -> None:
+        """Whatever comes, page by page. What does not is not asked for one by one, night after night."""
+        for number in itertools.count():  # pragma: no branch - the last page is short
+            page = run.source.page(query, number)
+            self._recorder.record(run.source, page, proof=proof_of("sweep", None, page), tally=run.tally, alarm=False)
+            run.told()
+            if not page.shape.full:
+                return
 
     def _by_id(self, run: "_Run", ids: Sequence[int]) -> None:
         """One that the source does not have becomes not visible."""
@@ -192,9 +209,8 @@ def _span_of(account: Account, days: float) -> Window | None:
 def _expected(connection: sa.Connection, source: AccountSource, window: Window | None) -> int:
     """Requests, by what we hold: a sweep that finds nothing new takes about so many."""
     rows = 0 if window is None else len(_held_within(connection, source.name, window))
-    lists = math.ceil(rows / source.page_size) + math.ceil(
-        len(_unfinished_ids(connection, source.name)) / source.page_size
-    )
+    by_id = [len(_unfinished_ids(connection, source.name, visible=visible)) for visible in (True, False)]
+    lists = sum(math.ceil(count / source.page_size) for count in (rows, *by_id))
     return lists + len(_open_numbers(connection, source.name))
 
 
@@ -209,10 +225,10 @@ def _held_within(connection: sa.Connection, account: str, window: Window) -> set
     return set(connection.execute(statement).scalars())
 
 
-def _unfinished_ids(connection: sa.Connection, account: str) -> list[int]:
+def _unfinished_ids(connection: sa.Connection, account: str, *, visible: bool) -> list[int]:
     statement = (
         sa.select(deliveries.c.id)
-        .where(deliveries.c.account == account, deliveries.c.visible, deliveries.c.status.not_in(FINAL))
+        .where(deliveries.c.account == account, deliveries.c.visible.is_(visible), deliveries.c.status.not_in(FINAL))
         .order_by(deliveries.c.id)
     )
     return [row.id for row in connection.execute(statement)]

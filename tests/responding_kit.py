@@ -1,6 +1,6 @@
 """What tests of responses share: barmate in process, its e-mails counted, deliveries held, and the service on both."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -36,6 +36,16 @@ ROUNDS = 80
 
 DENIED = "denied"
 NOT_SENT = "not_sent"
+
+
+# What comes of a response that never got to barmate.
+_LOST_BEFORE: Mapping[str, Outcome] = {
+    PostFault.DROP_BEFORE_COMMIT: Unknown(sentence="no answer"),
+    PostFault.REFUSE_BEFORE_COMMIT: Unknown(sentence="no answer"),
+    PostFault.HANG_BEFORE_COMMIT: Unknown(sentence="no answer"),
+    PostFault.THROTTLE_BEFORE_COMMIT: Unknown(sentence="too many requests", status=429),
+    PostFault.FOREIGN_404: Unknown(sentence="a page of a proxy", status=404),
+}
 
 
 @dataclass(slots=True)
@@ -76,10 +86,8 @@ class Post:
     def _answer(self, fault: str, order_id: str, body: bytes) -> Outcome:
         if fault == DENIED:
             return Denied(status=401, sentence="the token is not accepted")
-        if fault in {PostFault.DROP_BEFORE_COMMIT, PostFault.REFUSE_BEFORE_COMMIT, PostFault.HANG_BEFORE_COMMIT}:
-            return Unknown(sentence="no answer")
-        if fault == PostFault.THROTTLE_BEFORE_COMMIT:
-            return Unknown(sentence="too many requests", status=429)
+        if fault in _LOST_BEFORE:
+            return _LOST_BEFORE[fault]
         if fault == PostFault.COMMIT_LATE:
             self.late.append((self.line.clock.monotonic() + self.late_seconds, order_id, body))
             return Unknown(sentence="no answer")

@@ -278,7 +278,13 @@ def test_a_return_is_not_answered(desk: Desk) -> None:
 
 
 _LOST_AFTER = [PostFault.COMMIT_THEN_DROP, PostFault.COMMIT_THEN_500, PostFault.GATEWAY_TWICE, PostFault.COMMIT_LATE]
-_LOST_BEFORE = [PostFault.DROP_BEFORE_COMMIT, PostFault.THROTTLE_BEFORE_COMMIT, PostFault.REFUSE_BEFORE_COMMIT]
+# A page that is not barmate's is no answer of barmate's, whatever its status.
+_LOST_BEFORE = [
+    PostFault.DROP_BEFORE_COMMIT,
+    PostFault.THROTTLE_BEFORE_COMMIT,
+    PostFault.REFUSE_BEFORE_COMMIT,
+    PostFault.FOREIGN_404,
+]
 
 
 @pytest.mark.parametrize("fault", _LOST_AFTER)

@@ -15,6 +15,8 @@ from worker.states import ResponseState
 
 # So many are put off: one would be an accident, and each costs a quiet time at most.
 _MOST = 3
+# States in which a person is asked instead.
+_A_PERSONS = frozenset({ResponseState.NEEDS_PERSON, ResponseState.REFUSED})
 # Days after every one of the story. The first one is told to nobody.
 DATES = ("2026-07-01T09:30:00Z", "2026-07-02T09:30:00Z")
 
@@ -38,7 +40,7 @@ def audit_put_off(evidence: Evidence) -> Iterator[Finding]:
 def _told_once(order: CustomerOrder, one: PutOff) -> Iterator[Finding]:
     after = order.told[one.emails :]
     requests = {told.request for told in after if told.type == ResponseType.UPDATE}
-    in_doubt = any(reply.state is ResponseState.NEEDS_PERSON for reply in order.replies)
+    in_doubt = any(reply.state in _A_PERSONS for reply in order.replies)
     if not requests and not in_doubt:
         yield Finding(Kind.FORGOTTEN, order.name, "its goods were put off, and no UPDATE says so")
     if len(requests) > 1:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from connectors.barmate_outcomes import NotFound, NotSent, Outcome, Taken
+from connectors.barmate_outcomes import Denied, NotFound, NotSent, Outcome, Refused, Taken, Unknown
 from connectors.barmate_records import ResponseType
 from connectors.errors import ConnectorError
 from connectors.verdict import NOT_FOUND
@@ -155,8 +155,7 @@ class Responding:
         if reply.state is not ResponseState.SENDING:
             # The wait for a turn took all of its time: no connection was made.
             return Later(until=self._now() + timedelta(seconds=_UNSENT_SECONDS), reason=outcome.sentence)
-        status = NOT_FOUND if isinstance(outcome, NotFound) else outcome.status
-        self._moves.unsettled(reply, outcome.sentence, status=status)
+        self._moves.unsettled(reply, outcome.sentence, status=_said_by_barmate(outcome))
         self._checkpoint(RECORDED)
         return Later(until=self._now(), reason=outcome.sentence, counted=False)
 
@@ -254,6 +253,13 @@ class Responding:
     def _now(self) -> datetime:
         with self._database.read() as connection:
             return self._database.now(connection)
+
+
+def _said_by_barmate(outcome: Refused | NotFound | Denied | Unknown) -> int | None:
+    """The status of its own answer; a 404 or 400 of somebody in between says nothing about the response."""
+    if isinstance(outcome, Unknown):
+        return None
+    return NOT_FOUND if isinstance(outcome, NotFound) else outcome.status
 
 
 def _came_late(situation: Situation) -> bool:

@@ -24,13 +24,20 @@ class NotReady(WaybillError):
 
 
 class DatabaseUnavailable(WaybillError):
-    """The database cannot be reached, read or written."""
+    """The database cannot be reached, read or written; `remedy` says what a person can do about it."""
 
     exit_status = 4
 
-    def __init__(self, where: str, why: str) -> None:
+    def __init__(self, where: str, why: str, remedy: str = "") -> None:
         first_line = why.strip().splitlines()[0] if why.strip() else "no reason given"
-        super().__init__(f"The database {where} cannot be used: {first_line}.")
+        told = f"The database {where} cannot be used: {first_line.rstrip('.')}."
+        super().__init__(f"{told} {remedy}" if remedy else told)
+
+
+class DatabaseOutOfReach(DatabaseUnavailable):
+    """The place that the settings name for it is none that this user may write to."""
+
+    exit_status = 2
 
 
 class LostClaim(Exception):

@@ -54,7 +54,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(
     [
         (("nonsense",), "No such command 'nonsense'"),
         (("orders", "import"), "Missing argument 'FILE'"),
-        (("orders", "list", "--state", "nonsense"), "'nonsense' is not one of 'open'"),
+        (("orders", "list", "--state", "nonsense"), "'nonsense' is not one of: open"),
         (("deliveries", "list", "--limit", "0"), "Invalid value for '--limit'"),
         (("enqueue", "backfill", "--since", "soon", "--until", "2026-03-01"), "'soon' is not an instant"),
         (("credits", "resolve", "PO-1", "--because", "x", "--as", "gone"), "'gone' is not one of 'confirmed'"),

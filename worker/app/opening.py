@@ -27,5 +27,8 @@ def _make_folder(folder: Path) -> None:
         # The state holds what the warehouse tells of its customers: nobody else's business.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        sentence = f"The folder {folder} of the database cannot be made: {os.strerror(error.errno or 0)}."
+        sentence = (
+            f"The folder {folder} of the database cannot be made: {os.strerror(error.errno or 0)}. "
+            "Let WAYBILL_STATE_DIR (or WAYBILL_DATABASE_URL) name one that this user may write to."
+        )
         raise NotReady(sentence) from error

@@ -10,7 +10,7 @@ import typer
 
 from worker.app import App
 from worker.cli.in_words import duration
-from worker.cli.options import Account, AsJson, Config
+from worker.cli.options import Account, AsJson, Config, word_of
 from worker.cli.output import cell, say, show_rows
 from worker.cli.session import session
 from worker.errors import UsageError
@@ -22,7 +22,15 @@ from worker.states import CoverageState
 app = typer.Typer(help="Certified spans and holes.", invoke_without_command=True)
 
 Check = Annotated[bool, typer.Option("--check", help="Exit 1 if there is a hole.")]
-State = Annotated[CoverageState | None, typer.Option("--state", help="Only spans in this state.")]
+State = Annotated[
+    CoverageState | None,
+    typer.Option(
+        "--state",
+        parser=word_of(CoverageState),
+        metavar="STATE",
+        help=f"Only spans in this state: {', '.join(CoverageState)}.",
+    ),
+]
 
 # What a person sees; the last column only where there is something to say.
 _COLUMNS = ("account", "since", "until", "length", "state", "proof", "rows", "requests")

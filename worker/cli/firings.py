@@ -6,7 +6,7 @@ import typer
 
 from worker.app import App
 from worker.cli.choosing import the_order
-from worker.cli.options import Account, AsJson, Because, Config, Customer, Limit, Ordinal, PurchaseOrder
+from worker.cli.options import Account, AsJson, Because, Config, Customer, Limit, Ordinal, PurchaseOrder, word_of
 from worker.cli.output import say, show_object, show_rows
 from worker.cli.session import session
 from worker.events import OrderKey
@@ -35,7 +35,15 @@ _DISMISSED = "dismissed by a person"
 _HELD = "a person holds it"
 _PAUSED = "by a person"
 
-State = Annotated[FiringState | None, typer.Option("--state", help="Only firings in this state.")]
+State = Annotated[
+    FiringState | None,
+    typer.Option(
+        "--state",
+        parser=word_of(FiringState),
+        metavar="STATE",
+        help=f"Only firings in this state: {', '.join(FiringState)}.",
+    ),
+]
 As = Annotated[Decision, typer.Option("--as", help="What is true of it.")]
 DeliveryOption = Annotated[
     str | None, typer.Option("--delivery", metavar="dlv_…", help="The credit delivery of a confirmed one.")

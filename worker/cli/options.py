@@ -1,8 +1,10 @@
 """Options and arguments that several commands share."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -20,6 +22,22 @@ def parse_instant(text: str) -> datetime:
         sentence = f"{text!r} names no time zone; add Z for UTC."
         raise typer.BadParameter(sentence)
     return moment.replace(tzinfo=UTC)
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def word_of(words: type[_Word]) -> Callable[[str], _Word]:
+    """A parser of one of these words. Raises typer.BadParameter with all of them."""
+
+    def parse(text: str) -> _Word:
+        try:
+            return words(text)
+        except ValueError as error:
+            sentence = f"{text!r} is not one of: {', '.join(words)}."
+            raise typer.BadParameter(sentence) from error
+
+    return parse
 
 
 Config = Annotated[

@@ -7,7 +7,7 @@ import typer
 
 from settings import Mode
 from worker.cli.choosing import the_order
-from worker.cli.options import Account, AsJson, Config, Customer, Limit, PurchaseOrder
+from worker.cli.options import Account, AsJson, Config, Customer, Limit, PurchaseOrder, word_of
 from worker.cli.output import say, show_object, show_rows
 from worker.cli.session import session
 from worker.cli.story import tell
@@ -31,7 +31,15 @@ _COLUMNS = (
 )
 
 LinksFile = Annotated[Path, typer.Argument(metavar="FILE", help="Links as CSV or JSON.")]
-State = Annotated[OrderState | None, typer.Option("--state", help="Only orders in this state.")]
+State = Annotated[
+    OrderState | None,
+    typer.Option(
+        "--state",
+        parser=word_of(OrderState),
+        metavar="STATE",
+        help=f"Only orders in this state: {', '.join(OrderState)}.",
+    ),
+]
 OrdinalFilter = Annotated[
     int | None, typer.Option("--ordinal", min=0, max=9, metavar="N", help="Only this firing of the order.")
 ]

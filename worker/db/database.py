@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from worker.clock import Clock
 from worker.db.types import Instant
-from worker.errors import DatabaseUnavailable
+from worker.errors import DatabaseOutOfReach, DatabaseUnavailable
 
 # How long a writer waits for another process (a command beside the daemon), in seconds.
 BUSY_SECONDS = 30
@@ -32,6 +32,15 @@ _PRAGMAS = (
     f"busy_timeout={BUSY_SECONDS * 1000}",
     f"cache_size=-{_CACHE_KIB}",
     f"wal_autocheckpoint={_LOG_PAGES}",
+)
+# What SQLite says of its file (sqlite.org/rescode.html), and what a person can do about it.
+_WRITABLE = "Let WAYBILL_STATE_DIR (or WAYBILL_DATABASE_URL) name a folder that this user may write to."
+_ROOM = "Make room on its disk, or let WAYBILL_STATE_DIR (or WAYBILL_DATABASE_URL) name a folder on another one."
+_REMEDIES: tuple[tuple[str, tuple[type[DatabaseUnavailable], str]], ...] = (
+    ("unable to open database file", (DatabaseOutOfReach, _WRITABLE)),
+    ("readonly database", (DatabaseOutOfReach, _WRITABLE)),
+    ("disk is full", (DatabaseUnavailable, _ROOM)),
+    ("disk I/O error", (DatabaseUnavailable, "Check that its disk has room and is healthy.")),
 )
 # Threads of one process: actors, relay, scheduler, web, each with room for one nested read.
 POOL_SIZE = 40
@@ -115,12 +124,17 @@ def _translated(url: sa.URL) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise DatabaseUnavailable(url.render_as_string(hide_password=True), str(error.orig)) from error
+        raise _unavailable(url, str(error.orig)) from error
     except DatabaseError as error:
         # SQLite tells of a damaged file with the plain class; its children are mistakes of ours.
         if type(error) is not DatabaseError:
             raise
-        raise DatabaseUnavailable(url.render_as_string(hide_password=True), str(error.orig)) from error
+        raise _unavailable(url, str(error.orig)) from error
+
+
+def _unavailable(url: sa.URL, why: str) -> DatabaseUnavailable:
+    kind, remedy = next((told for words, told in _REMEDIES if words in why), (DatabaseUnavailable, ""))
+    return kind(url.render_as_string(hide_password=True), why, remedy)
 
 
 def for_update(statement: sa.Select[Any]) -> sa.Select[Any]:

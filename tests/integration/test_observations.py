@@ -28,7 +28,10 @@ class Desk:
 
     def see(self, turn: int, *raws: object, confirmed: bool = False) -> Recorded:
         """Record what one answer brought."""
-        observed = [Observed(normalize(raw), turn) for raw in raws]
+        return self.take([Observed(normalize(raw), turn) for raw in raws], confirmed=confirmed)
+
+    def take(self, observed: Sequence[Observed], *, confirmed: bool = False) -> Recorded:
+        """Record what several answers brought."""
         with self.database.write() as connection:
             return self._observations.record(connection, observed, _circumstances(confirmed=confirmed))
 
@@ -246,6 +249,16 @@ def test_an_outdated_broken_record_is_left_out(desk: Desk) -> None:
     desk.see(1, raw(1, number=None))
 
     assert desk.rows(set_aside) == []
+
+
+@pytest.mark.parametrize(("broken_at", "open_after"), [(1, 0), (3, 1)])
+def test_of_pages_that_share_a_transaction_the_later_one_counts(desk: Desk, broken_at: int, open_after: int) -> None:
+    """A delivery that does not parse on one page and does on another is what the later one shows."""
+    observed = [Observed(normalize(raw(1)), 2), Observed(normalize(raw(1, number=None)), broken_at)]
+    desk.take(sorted(observed, key=lambda item: item.turn))
+
+    assert sum(row.closed_at is None for row in desk.rows(set_aside)) == open_after
+    assert [row.turn for row in desk.rows(deliveries)] == [2]
 
 
 def test_what_cannot_be_read_of_a_record_is_taken_from_what_is_held(desk: Desk) -> None:

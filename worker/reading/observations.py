@@ -102,7 +102,8 @@ class Observations:
         """Compare and keep a page of observations: a few statements, whatever its length."""
         account, now = circumstances.account, circumstances.now
         accounts.lock(connection, account)
-        parsed, broken = _newest(observed, circumstances.proof), _broken(observed)
+        parsed = _newest(observed, circumstances.proof)
+        broken = _broken(observed, parsed)
         held = _held(connection, account, [*parsed, *_broken_ids(broken)])
         doubts = _doubts(parsed, held, confirmed=circumstances.confirmed)
         taken = {key: item.turn for key, item in parsed.items() if key not in doubts}
@@ -158,8 +159,15 @@ def _newest(observed: Iterable[Observed], usual: Mapping[str, object] | None) ->
     return newest
 
 
-def _broken(observed: Iterable[Observed]) -> list[Broken]:
-    return [Broken(record=item.record, turn=item.turn) for item in observed if isinstance(item.record, SetAside)]
+def _broken(observed: Iterable[Observed], parsed: Mapping[int, _Parsed]) -> list[Broken]:
+    """What does not parse, unless a later page that is recorded with it shows the delivery in a form that does."""
+    found = [Broken(record=item.record, turn=item.turn) for item in observed if isinstance(item.record, SetAside)]
+    return [item for item in found if not _overtaken(item, parsed)]
+
+
+def _overtaken(item: Broken, parsed: Mapping[int, _Parsed]) -> bool:
+    known = None if item.record.delivery_id is None else parsed.get(item.record.delivery_id)
+    return known is not None and known.turn > item.turn
 
 
 def _broken_ids(broken: Iterable[Broken]) -> Iterator[int]:

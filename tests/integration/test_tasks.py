@@ -13,7 +13,7 @@ from worker import outbox
 from worker.db import Database
 from worker.errors import LostClaim
 from worker.outbox import RESEND_SECONDS, DueTask
-from worker.tasks import Claim, KindRule, NewTask, Tasks
+from worker.tasks import MOST_AT_ONCE, Claim, KindRule, NewTask, Tasks
 
 RULES = {"mirror": KindRule(max_attempts=2), "completion": KindRule(max_attempts=5, coalesce=True)}
 
@@ -48,6 +48,18 @@ def test_a_task_is_claimed_by_one_worker_only(database: Database, desk: Tasks) -
 
     assert len(_claim(database, desk, ids)) == 1
     assert _claim(database, desk, ids) == []
+
+
+def test_more_tasks_of_a_subject_than_a_statement_takes_are_closed_in_turns(database: Database, desk: Tasks) -> None:
+    """An order may have any number of deliveries: what is left over is claimed next, the oldest first."""
+    ids = _add(database, desk, "completion", count=MOST_AT_ONCE + 5)
+    (first,) = _claim(database, desk, ids[:1])
+    with database.write() as connection:
+        desk.close(connection, first, NOON)
+    (rest,) = _claim(database, desk, [ids[MOST_AT_ONCE]])
+
+    assert [len(claim.ids) for claim in (first, rest)] == [MOST_AT_ONCE, 5]
+    assert [*first.ids, *rest.ids] == ids
 
 
 def test_only_the_oldest_open_task_of_a_subject_is_sent(database: Database, desk: Tasks) -> None:

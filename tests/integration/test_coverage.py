@@ -60,3 +60,28 @@ def test_a_backfill_from_both_ends_is_one_span_in_the_end(sqlite_database: Datab
 
     assert (span.state, span.proof) == (CoverageState.CERTIFIED, "filters+pass")
     assert (span.rows, span.requests) == (sum(order), 500)
+
+
+def test_what_is_certified_without_a_gap_is_told_as_of_one_moment(database: Database) -> None:
+    """Who asks while another process certifies what lies behind a gap hears of the gap, or of neither."""
+    with database.write() as connection:
+        certify(connection, quarter(0), "pass")
+    others = iter([lambda: _behind_a_gap(database)])
+
+    def meanwhile(*told: object) -> None:
+        if "coverage" in str(told[2]):
+            next(others, lambda: None)()
+
+    with database.read() as connection:
+        sa.event.listen(connection, "after_cursor_execute", meanwhile)
+        until = coverage.certified_until(connection, ACCOUNT, 0)
+
+    assert until == quarter(0).until
+    with database.read() as connection:
+        assert coverage.front(connection, ACCOUNT) == quarter(2).until
+
+
+def _behind_a_gap(database: Database) -> None:
+    with database.write() as connection:
+        coverage.want(connection, ACCOUNT, quarter(1))
+        certify(connection, quarter(2), "one_answer")

@@ -45,10 +45,12 @@ def certified_until(connection: sa.Connection, account: str, start: int | None) 
     if start is None:
         return None
     broken = sa.and_(coverage.c.until >= start, coverage.c.state != CoverageState.CERTIFIED)
-    first_broken = connection.execute(
-        sa.select(sa.func.min(coverage.c.since)).where(coverage.c.account == account, broken)
-    ).scalar_one()
-    last = front(connection, account)
+    # In one statement: on PostgreSQL another one would see what was committed in between, and could pass over a gap.
+    last, first_broken = connection.execute(
+        sa.select(sa.func.max(coverage.c.until), sa.func.min(sa.case((broken, coverage.c.since)))).where(
+            coverage.c.account == account
+        )
+    ).one()
     until = last if first_broken is None else first_broken - 1
     return None if until is None or until < start else until
 

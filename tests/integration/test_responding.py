@@ -3,15 +3,17 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.simulated.switches import PostFault
 from tests.customer_kit import HOST, Killed
 from tests.responding_kit import DENIED, NOT_SENT, QUIET, SETTLE, Desk
+from worker.db.tables import coverage
 from worker.errors import LostClaim, UsageError
 from worker.responding.decision import Hold, Rest, Say, Wait
 from worker.responding.person import Finding, resolve
@@ -223,6 +225,35 @@ def test_nothing_is_rejected_while_newer_deliveries_may_be_unread(desk: Desk) ->
 
     assert isinstance(desk.verdict(key), Wait)
     assert desk.post.posts == []
+
+
+@on_both
+def test_nothing_is_rejected_whose_delivery_is_read_while_one_decides(desk: Desk) -> None:
+    """What was read up to a time is among what one looks at, though another process reads on meanwhile."""
+    key = desk.ask()
+    desk.ship(key, status="cancelled")
+    _read_until(desk, desk.clock.now())
+    desk.rest()
+
+    def read_on() -> None:
+        desk.ship(key, 2)
+        _read_until(desk, desk.clock.now())
+
+    others = iter([read_on])
+
+    def meanwhile(*told: object) -> None:
+        if "FROM deliveries" in str(told[2]):
+            next(others, lambda: None)()
+
+    assert isinstance(desk.verdict(key), Wait)
+    sa.event.listen(desk.database.engine, "after_cursor_execute", meanwhile)
+    assert not isinstance(desk.verdict(key), Say)
+    assert next(others, None) is None
+
+
+def _read_until(desk: Desk, moment: datetime) -> None:
+    with desk.database.write() as connection:
+        connection.execute(sa.update(coverage).values(until=int(moment.timestamp())))
 
 
 def test_several_deliveries_for_one_customer_order_hold(desk: Desk) -> None:

@@ -32,13 +32,14 @@ def load(connection: sa.Connection, terms: Terms, order_id: str) -> Situation:
 
 def load_many(connection: sa.Connection, terms: Terms, ids: Collection[str]) -> dict[str, Situation]:
     """How it stands with each of these customer orders."""
+    # First, so that what was read up to then is among what follows: each statement may see more than the one before.
+    until = seen_until(connection, terms.accounts)
     orders = customer_rows.load_many(connection, terms.host, ids)
     values = {order_id: _value(order_id, orders.get(order_id), terms.link_by) for order_id in ids}
     named = names_by_value(connection, {value for value in values.values() if value is not None}, terms.link_by)
     linked = _linked(connection, terms, named)
     broken = customer_rows.set_aside_reasons(connection, terms.host, ids)
     replies = reply_rows.of_orders(connection, terms.host, ids)
-    until = seen_until(connection, terms.accounts)
     return {
         order_id: Situation(
             order_id=order_id,

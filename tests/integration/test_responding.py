@@ -163,7 +163,6 @@ def test_an_update_listed_as_an_acceptance_is_found(desk: Desk, shown: bool) -> 
     assert desk.emails(key) == 2
 
 
-@on_both
 def test_all_deliveries_cancelled_and_quiet_is_a_rejection(desk: Desk) -> None:
     """Final for the customer, so it waits for the quiet time."""
     key = desk.ask()
@@ -400,8 +399,17 @@ def test_a_rejection_that_was_lost_is_sent_again_without_a_person(desk: Desk, fa
 
 
 # Seconds after its request: before the first reading, while readings are made, and long after the repetition.
-@pytest.mark.parametrize("late", [5.0, SETTLE + 70.0, 86400.0])
-@pytest.mark.parametrize("after", [PostFault.NONE, PostFault.COMMIT_LATE, PostFault.COMMIT_THEN_DROP])
+@pytest.mark.parametrize(
+    ("late", "after"),
+    [
+        (5.0, PostFault.NONE),
+        (SETTLE + 70.0, PostFault.NONE),
+        (SETTLE + 70.0, PostFault.COMMIT_LATE),
+        (86400.0, PostFault.NONE),
+        (86400.0, PostFault.COMMIT_LATE),
+        (86400.0, PostFault.COMMIT_THEN_DROP),
+    ],
+)
 def test_a_rejection_is_told_once_however_late_it_takes_effect(desk: Desk, late: float, after: PostFault) -> None:
     """Whichever comes first, the other one is refused, and the reading shows what counts."""
     key = _cancelled(desk)
@@ -505,7 +513,6 @@ def test_what_was_given_up_for_lost_and_shows_before_it_is_sent_again_is_found(m
     assert len(desk.post.posts) == desk.emails(key) == 1
 
 
-@on_both
 def test_a_person_says_what_came_of_it(desk: Desk) -> None:
     """Sent: it is left at that. Absent: it is said again. Nobody is believed who was not asked."""
     sent, absent = desk.ask(), desk.ask()

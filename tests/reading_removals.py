@@ -14,6 +14,7 @@ from worker.reading import (
     accounts,
     certificates,
     coverage,
+    gathering,
     poller,
     source_clock,
     window_job,
@@ -122,6 +123,16 @@ def count_before_parts(patch: Patch) -> None:
         return judge_parts(total_before if whole.total is None else whole.total, found, whole, asked)
 
     patch.setattr(windows, "judge_parts", after)
+
+
+def begun_anew(patch: Patch) -> None:
+    """What came before rows left is counted on."""
+
+    def add(self: gathering._Found, page: ReadPage) -> None:
+        self.total = self.total if page.shape.total is None else page.shape.total
+        self.identities.update(page.shape.identities)
+
+    patch.setattr(gathering._Found, "add", add)  # noqa: SLF001
 
 
 def a_second_more(patch: Patch) -> None:

@@ -373,6 +373,33 @@ def a_row_that_leaves_after_its_part(stage: Stage) -> None:
     stage.settle()
 
 
+def a_row_that_leaves_a_second_under_gathering(stage: Stage) -> None:
+    """A row came and left: the rest moves up, and as many came as there are now, though one was on no page."""
+    at = stage.bench.clock.now() - _LONG_AGO
+    for key in range(1, 10):
+        stage.bench.put(key, at=at)
+    moved = iter(range(1))
+
+    second = f"{at - _SECOND:updatedAtMin=%Y-%m-%dT%H:%M:%SZ}&{at + _SECOND:updatedAtMax=%Y-%m-%dT%H:%M:%SZ}"
+
+    def under_gathering() -> bool:
+        """Whether the request under way is for their second, and parts by status were tried before."""
+        in_parts = any(told.startswith(f"{second}&status=") for told in stage.bench.client.requests)
+        return in_parts and stage.asked.startswith(second)
+
+    def bend(page: DeliveryPage) -> DeliveryPage:
+        behind = "updatedAtMax" in stage.asked and "page=0&" not in stage.asked
+        return replace(page, records=()) if behind and not under_gathering() else page
+
+    def before(_turn: int) -> None:
+        if stage.of_a_window(2) and under_gathering() and next(moved, None) is not None:
+            stage.change(1)
+
+    stage.bench.client.bend, stage.bench.client.before = bend, before
+    stage.poll()
+    stage.settle()
+
+
 def a_row_that_enters_the_second_above(stage: Stage) -> None:
     """One row leaves the window and another enters the second above, so that the count stays: one is on no page."""
     stage.rows(7)

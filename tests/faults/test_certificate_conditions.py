@@ -48,6 +48,7 @@ CONDITIONS = [
     Condition(without.everybody_in_parts, stories.a_status_that_nobody_knows),
     Condition(without.same_count_after, stories.a_count_that_is_one_too_low),
     Condition(without.count_before_parts, stories.a_row_that_leaves_after_its_part),
+    Condition(without.begun_anew, stories.a_row_that_leaves_a_second_under_gathering),
     Condition(without.second_above, stories.a_row_that_enters_the_second_above),
 ]
 

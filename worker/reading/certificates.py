@@ -97,11 +97,13 @@ def judge_pass(total_before: int | None, pages: Sequence[PageShape], asked: Aske
     return Proved(PAGES, total_before) if trouble is None else trouble
 
 
-def judge_parts(total_before: int, found: Collection[str], whole: PageShape, asked: Asked) -> Judgement:
+def judge_parts(
+    total_before: int, found: Collection[str], whole: PageShape, asked: Asked, kind: str = FILTERS
+) -> Judgement:
     """Whether the records found in parts are the whole set, counted before the parts and by an answer after them."""
     trouble = page_trouble(whole, asked)
     trouble = trouble or _first(condition(total_before, found, whole) for condition in PARTS_CONDITIONS)
-    return Proved(FILTERS, total_before) if trouble is None else trouble
+    return Proved(kind, total_before) if trouble is None else trouble
 
 
 def page_trouble(page: PageShape, asked: Asked) -> Trouble | None:

@@ -2,7 +2,7 @@
 
 One request after another: its methods are generators that give way after each, so that the tail is read in between.
 What fits one answer is proved by it; more is proved by a pass; where rows move, windows are cut in time to fit one
-answer with room; a single second is cut by status, then passes are repeated; what still can't be proved is a hole.
+answer with room; a single second is cut by filters, then gathered in any order; what still can't be proved is a hole.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -20,6 +20,7 @@ from worker.reading.certificates import (
     judge_one_answer,
     judge_parts,
 )
+from worker.reading.gathering import gathered
 from worker.reading.normalizer import INBOUND_STATUSES, PRIORITIES, STATUSES
 from worker.reading.parts import Part
 from worker.reading.spans import Window
@@ -103,7 +104,7 @@ class WindowReader:
         return passed
 
     def _floor(self, job: Job, window: Window, total: int | None) -> Steps:
-        """A second that can't be cut in time: by filters, then passes again, then a hole."""
+        """A second that can't be cut in time: by filters, then page by page until all came, then a hole."""
         if total is None:
             # Nothing can be proved, but what can be seen is taken.
             yield from self._pages.through(job, window, None)
@@ -114,18 +115,15 @@ class WindowReader:
             judged = yield from self._by_filters(job, window, total, filters)
             if isinstance(judged, Proved):
                 return
-        for _attempt in range(TRIES):
-            if isinstance(judged, Proved):
-                return
-            judged = yield from self._counted_pass(job, window)
+        judged = yield from self._gathered(job, window)
         if not isinstance(judged, Proved):
             self._desk.hole(job, window, f"The rows of one second kept moving: {judged.reason}.")
 
-    def _counted_pass(self, job: Job, window: Window) -> Generator[None, None, Judgement]:
+    def _gathered(self, job: Job, window: Window) -> Generator[None, None, Judgement]:
         page, judged = yield from self._pages.probe(job, window)
         if isinstance(judged, Proved) or page.shape.total is None:
             return judged
-        return (yield from self._pages.through(job, window, page.shape.total)).judged
+        return (yield from gathered(self._desk, job, window, page.shape.total, page.shape.size))
 
     def _by_filters(
         self, job: Job, window: Window, total: int, filters: Sequence[_Filter]

@@ -383,7 +383,7 @@ def _cancelled(desk: Desk) -> str:
     return key
 
 
-@pytest.mark.parametrize("fault", _LOST_BEFORE)
+@pytest.mark.parametrize("fault", [PostFault.DROP_BEFORE_COMMIT, PostFault.FOREIGN_404])
 def test_a_rejection_that_was_lost_is_sent_again_without_a_person(desk: Desk, fault: PostFault) -> None:
     """Of two of them barmate takes one, documented; after three that were lost a person looks."""
     first, second = _cancelled(desk), desk.ask()
@@ -469,8 +469,7 @@ def test_a_second_update_is_never_refused(make: Make) -> None:
     assert [type_ for type_, _, _ in desk.said(key)] == ["ACCEPT", "UPDATE", "UPDATE"]
 
 
-@pytest.mark.parametrize("refused", [True, False])
-@pytest.mark.parametrize("number", [None, "LS9"])
+@pytest.mark.parametrize(("refused", "number"), [(True, None), (False, None), (False, "LS9")])
 def test_by_itself_neither_is_sent_twice_however_late_it_takes_effect(
     desk: Desk, *, refused: bool, number: str | None
 ) -> None:

@@ -118,6 +118,7 @@ def test_one_broken_account_slows_no_other(apart: Apart) -> None:
     told = eventually(lambda: all(apart.status(name).trouble for name in ("fails", "mistyped")))
     refused = eventually(lambda: apart.status("refuses").stopped is not None)
     words = reading(apart.status("mistyped"))
+    waited = eventually(lambda: apart.status("hangs").waiting_seconds is not None)
 
     assert hangs
     assert polled
@@ -125,6 +126,8 @@ def test_one_broken_account_slows_no_other(apart: Apart) -> None:
     assert held == 1
     assert told
     assert refused
+    assert waited
+    assert apart.status("well").waiting_seconds is None
     assert "no connection could be made" in words
     assert "500" in str(apart.status("fails").trouble)
     assert apart.status("well").trouble is None

@@ -19,7 +19,7 @@ from worker.errors import NotReady
 from worker.events import OrderKey
 from worker.runtime.pulse import STUCK_SECONDS, Pulse
 from worker.web import create, serve
-from worker.web.health import LATE_POLL_SECONDS
+from worker.web.health import LATE_POLL_SECONDS, readiness
 
 TOKEN = "the-token-of-the-web-part"
 
@@ -135,6 +135,29 @@ def test_an_account_that_nobody_reads_is_not_ready(database: Database, clock: Ma
 
     assert status == 503
     assert json.loads(body)["reason"] == "Not read for long: acme.logistic.cloud. Is a scheduler running?"
+
+
+def test_an_account_that_never_answered_is_not_ready(database: Database, clock: ManualClock) -> None:
+    """It is named, whether it was asked in vain or not at all; one that is not configured any more is nobody's loss."""
+    poll_account(database, seconds_ago=LATE_POLL_SECONDS + 1)
+    with database.write() as connection:
+        connection.execute(
+            sa.insert(accounts).values(name="silent.logistic.cloud", start=-1, key_fingerprint="k", lag_seconds=60.0)
+        )
+
+    anybody = readiness(database)
+    ours = readiness(database, ["silent.logistic.cloud", "new.logistic.cloud"])
+
+    assert not anybody[0]
+    assert "Never answered yet: silent.logistic.cloud; `waybill status` says why." in str(anybody[1]["reason"])
+    assert ours == (
+        False,
+        {
+            "status": "not ready",
+            "reason": "Never answered yet: new.logistic.cloud, silent.logistic.cloud; `waybill status` says why.",
+            "last_answer_seconds": {"new.logistic.cloud": None, "silent.logistic.cloud": None},
+        },
+    )
 
 
 def test_a_database_without_our_schema_is_not_ready(sqlite_url: str, clock: ManualClock) -> None:

@@ -16,6 +16,7 @@ from worker.clock import Clock
 from worker.db import Database
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import fingerprint_of, source_budget
+from worker.reading.waits import Waits, WatchedTurns
 
 # Requests a second from which on pages come faster than they are waited for: below, a turn taken ahead is one that
 # somebody else waits for.
@@ -42,6 +43,7 @@ class Clients:
         self._steady_sleep = steady_sleep
         self._made: list[HttpClient] = []
         self._accounts: dict[str, tuple[HttpClient, Budget]] = {}
+        self._waits: dict[str, Waits] = {}
         self._barmate: tuple[HttpClient, Budget] | None = None
 
     def source(self, account: AccountSettings, lane: Lane = Lane.POLL) -> AccountSource | None:
@@ -51,15 +53,20 @@ class Clients:
         key = account.api_key.get_secret_value()
         client, budget = self._account(account, key)
         turns = budget.lane(lane)
+        watched = WatchedTurns(turns, turns.observed, self.waits(account.name))
         return AccountSource(
             name=account.name,
-            client=LogisticCloud(client.with_turns(turns, turns.observed)),
+            client=LogisticCloud(client.with_turns(watched, watched.observed)),
             page_size=account.page_size,
             lag_floor=account.lag_seconds,
             start=account.start,
             key_fingerprint=fingerprint_of(key),
             ahead=AHEAD_PAGES if account.requests_per_second >= FAST else 0,
         )
+
+    def waits(self, name: str) -> Waits:
+        """The requests to an account that are out."""
+        return self._waits.setdefault(name, Waits(self._clock.monotonic))
 
     def turn_seconds(self, name: str) -> float:
         """Seconds between two turns at an account that has a source, at the pace in force."""

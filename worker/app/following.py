@@ -194,6 +194,7 @@ class Following:
             windows=self._windows,
             clock=self._clock,
             stopping=lambda: self._stop.requested,
+            waits=self._clients.waits(source.name),
         )
 
 

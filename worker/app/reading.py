@@ -69,6 +69,11 @@ class Reading:
         """Read slowly what polling may have missed, while polls go on in front. Raises ConnectorError."""
         return self._sweep(account, tell)
 
+    def look_at_waits(self) -> None:
+        """Let everybody see which accounts have not answered yet."""
+        for poller in self._pollers.values():
+            poller.look_at_waits()
+
     def caught_up(self) -> bool:
         """Whether every account is certified up to its first answer's time, or the rest is a hole already retried."""
         return all(poller.caught_up() for poller in self._pollers.values())

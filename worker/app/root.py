@@ -102,6 +102,7 @@ class App(Services):
             database=self.database,
             pulse=self.pulse,
             token=None if token is None else token.get_secret_value(),
+            accounts=[account.name for account in self.settings.accounts if account.api_key is not None],
             calls=self.listening.calls,
         )
         return web.serve(application, self.settings.web.host, self.settings.web.port)

@@ -222,6 +222,11 @@ class Services:
             write=self.writing.advance,
         )
 
+    def look_at_waits(self) -> None:
+        """Let everybody see which accounts have not answered this process yet, if it asks any."""
+        if "accounts" in self.__dict__:
+            self.accounts.look_at_waits()
+
     def wake(self) -> None:
         """There may be work for the relay of this process, if it has one."""
         self._woken()

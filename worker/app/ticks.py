@@ -26,6 +26,8 @@ _OVERDUE_SECONDS = 1.0
 _FORGOTTEN_SECONDS = 600.0
 # A hint of barmate's webhooks, or an order that is due again, is seen within this many seconds.
 _READ_SECONDS = 1.0
+# That an account has not answered yet is seen within this many seconds more; where all answer, a look costs nothing.
+_WAITS_SECONDS = 1.0
 # What is due at night is looked for as often as this, in seconds.
 _NIGHT_SECONDS = 60.0
 # Hours of the night in UTC: after midnight's batch jobs, one after the other.
@@ -73,6 +75,7 @@ class Ticks:
         return [
             *(self._poll(name) for name in self._reading.names()),
             *self._of_barmate(),
+            Tick(name="waits", action=self._reading.look_at_waits, seconds=_WAITS_SECONDS),
             Tick(name="overdue", action=self._find_overdue, seconds=_OVERDUE_SECONDS),
             Tick(name="forgotten", action=self._find_forgotten, seconds=_FORGOTTEN_SECONDS),
             Tick(name="night", action=self._nights.look, seconds=_NIGHT_SECONDS),

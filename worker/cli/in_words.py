@@ -38,11 +38,19 @@ def reading(account: AccountStatus) -> str:
     holes = f"{account.holes} {'hole' if account.holes == 1 else 'holes'}" if account.holes else ""
     pending = f"{account.pending} {'span' if account.pending == 1 else 'spans'} to read" if account.pending else ""
     stopped = "" if account.stopped is None else f"stopped: {account.stopped}"
+    waiting = "" if account.waiting_seconds is None else waits(account.account, account.waiting_seconds)
     trouble = "" if account.trouble is None else f"cannot be read: {account.trouble}"
     pace = f"slowed to {account.requests_per_second:.2f} requests/s after 429" if account.slowed else ""
     skew = account.skew_seconds
     clock = skew_text(skew) if skew is not None and is_skewed(skew) else ""
-    return " · ".join(part for part in (lag, holes, pending, pace, clock, stopped, trouble, _sweep(account)) if part)
+    return " · ".join(
+        part for part in (lag, holes, pending, pace, clock, stopped, waiting, trouble, _sweep(account)) if part
+    )
+
+
+def waits(host: str, seconds: float) -> str:
+    """That it has not answered yet."""
+    return f"waits for an answer of {host} since {duration(seconds)}"
 
 
 def customers(account: CustomersStatus) -> str:

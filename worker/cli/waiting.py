@@ -9,13 +9,16 @@ import sqlalchemy as sa
 
 from worker import outbox
 from worker.app import App
+from worker.cli.watching import WAITING
 from worker.db.tables import leases, tasks
 from worker.errors import WaybillError
 from worker.kinds import RULES
+from worker.reading import accounts
 from worker.runtime.headways import HEADWAY
 from worker.runtime.renewal import Renewal
 from worker.runtime.runner import Runner
 from worker.runtime.state_lock import Occupied, state_lock
+from worker.runtime.status import waited_for
 from worker.states import TaskState
 
 # Seconds between two looks at a job that a daemon does.
@@ -49,7 +52,7 @@ def wait_for(app: App, identity: str, watch: Watch = lambda _headway: None) -> d
     solitude = _Solitude(app)
     waiting = _Waiting(app, lambda: _until_over(app, identity, before, solitude))
     try:
-        waiting.watch(lambda: watch(_headway(_row(app, identity))))
+        waiting.watch(lambda: watch(_progress(app, identity)))
     except KeyboardInterrupt:
         waiting.leave_off()
         raise LeftOff(_left_off(identity, alone=solitude.is_ours)) from None
@@ -99,6 +102,19 @@ def _until_over(app: App, identity: str, attempts_before: int, solitude: "_Solit
                 _do_here(app, identity)
             else:
                 app.clock.sleep(_LOOK_SECONDS)
+
+
+def _progress(app: App, identity: str) -> Mapping[str, Any]:
+    """How far the job has come, and which accounts have not answered yet, by account."""
+    app.look_at_waits()
+    told: dict[str, Any] = dict(_headway(_row(app, identity)))
+    with app.database.read() as connection:
+        now = app.database.now(connection)
+        for name in accounts.names(connection):
+            seconds = waited_for(accounts.find(connection, name), now)
+            if seconds is not None:
+                told[name] = {**told.get(name, {}), WAITING: round(seconds, 1)}
+    return told
 
 
 def _headway(row: sa.Row[Any]) -> Mapping[str, Any]:

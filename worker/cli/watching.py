@@ -15,6 +15,9 @@ from worker.clock import Clock
 # A line every ten seconds says that it gets on without filling a log.
 LINE_SECONDS = 10.0
 
+# The field that says for how many seconds an account's answer has been waited for.
+WAITING = "waiting_seconds"
+
 Show = Callable[[Mapping[str, Any]], None]
 
 
@@ -32,12 +35,16 @@ def watching(clock: Clock, identity: str, *, as_json: bool) -> Iterator[Show]:
 
 def in_words(told: Mapping[str, Any]) -> str:
     """Such as `42 % · 10400 rows · 45 requests · about 1 min 5 s left`."""
+    waiting = [f"waits for an answer since {duration(told[WAITING])}"] if WAITING in told else []
+    if "share" not in told:
+        return " · ".join(waiting)
     left = told.get("left_seconds")
     parts = (
         f"{told['share']:.0%}".replace("%", " %"),
         f"{told['rows']} rows",
         f"{told['requests']} requests",
         "time left not known yet" if left is None else f"about {duration(left)} left",
+        *waiting,
     )
     return " · ".join(parts)
 
@@ -81,4 +88,4 @@ class _Bars:
         for name, told in headway.items():
             if name not in self._ids:
                 self._ids[name] = self._bars.add_task(name, total=1.0, told="")
-            self._bars.update(self._ids[name], completed=told["share"], told=in_words(told))
+            self._bars.update(self._ids[name], completed=told.get("share", 0.0), told=in_words(told))

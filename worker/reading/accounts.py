@@ -46,6 +46,7 @@ class Account:
     stopped_reason: str | None
     # Why the last poll failed; none while the account is read.
     trouble: str | None = None
+    trouble_since: datetime | None = None
     # The server's clock less ours, at its last answer; none before the first.
     skew_seconds: float | None = None
     # The first second that was open when the Date last jumped ahead of our clock; none if it never did.
@@ -260,6 +261,7 @@ def _account(row: sa.Row[Any]) -> Account:
         guard_read_at=row.guard_read_at,
         stopped_reason=row.stopped_reason,
         trouble=row.trouble,
+        trouble_since=row.trouble_since,
         skew_seconds=row.skew_seconds,
         jumped_since=row.jumped_since,
         lag_raised_at=row.lag_raised_at,

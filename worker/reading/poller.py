@@ -21,6 +21,7 @@ from worker.reading.share import Share
 from worker.reading.source_clock import SourceClock
 from worker.reading.spans import Span, Window, instant_of
 from worker.reading.tail import Tail, TailRead
+from worker.reading.waits import Trouble, Waits
 from worker.reading.window_job import Job
 from worker.reading.windows import Steps, WindowReader
 from worker.states import CoverageState
@@ -32,7 +33,6 @@ MAX_BACKOFF_SECONDS = 60.0
 # A hole counts as retried from its second round on.
 RETRIED = 2
 
-_UNKNOWN = "not looked at yet"
 _REFUSALS = (Unauthorized, Forbidden, NotFound, Misconfigured)
 
 
@@ -84,6 +84,7 @@ class Poller:
         clock: Clock,
         read_elsewhere: Callable[[sa.Connection], Sequence[Window]] = lambda _connection: (),
         stopping: Callable[[], bool] = lambda: False,
+        waits: Waits | None = None,
     ) -> None:
         self.source = source
         self._filling_source = source if filling is None else filling
@@ -103,13 +104,17 @@ class Poller:
         self._failures = 0
         self._not_before = 0.0
         self._last = PollReport(account=source.name)
-        # What the account's row says of it; before the first look, nobody knows.
-        self._noted: str | None = _UNKNOWN
+        own = Waits(clock.monotonic) if waits is None else waits
+        self._trouble = Trouble(database=database, account=source.name, waits=own, clock=clock)
 
     @property
     def first_server_time(self) -> datetime | None:
         """The server's time in this process's first answer."""
         return self._first
+
+    def look_at_waits(self) -> None:
+        """Let everybody see that an answer is waited for, while another thread waits for it."""
+        self._trouble.look()
 
     def run_once(self, *, force: bool = False) -> PollReport:
         """Poll once. After a failure nothing is asked for a while, unless `force`; the report then repeats why."""
@@ -120,7 +125,7 @@ class Poller:
             try:
                 trouble = self._poll(tally)
                 self._failures, self._not_before = 0, 0.0
-                self._note(trouble)
+                self._trouble.note(trouble)
                 self._last = self._report(tally, error=trouble)
             except _REFUSALS as refusal:
                 self._last = self._stopped(tally, refusal.sentence)
@@ -238,22 +243,15 @@ class Poller:
         with self._database.write() as connection:
             self._accounts.ensure(connection, self.source, self._clock.now())
             self._accounts.stop(connection, self.source.name, sentence, self._clock.now())
-        self._note(None)
+        self._trouble.note(None)
         return self._report(tally, stopped=sentence)
 
     def _failed(self, tally: Tally, sentence: str) -> PollReport:
         self._failures += 1
         wait = min(MAX_BACKOFF_SECONDS, 2.0 ** min(self._failures, 10))
         self._not_before = self._clock.monotonic() + wait
-        self._note(sentence)
+        self._trouble.note(sentence)
         return self._report(tally, error=sentence)
-
-    def _note(self, trouble: str | None) -> None:
-        """Let everybody see why the account cannot be read; once, until it is something else."""
-        if trouble != self._noted:
-            with self._database.write() as connection:
-                accounts.note_trouble(connection, self.source.name, trouble, self._clock.now())
-            self._noted = trouble
 
     def _report(self, tally: Tally, *, stopped: str | None = None, error: str | None = None) -> PollReport:
         with self._database.read() as connection:

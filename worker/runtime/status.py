@@ -15,7 +15,9 @@ from worker.db.tables import accounts as account_rows
 from worker.db.tables import events, firings, orders, set_aside, tasks
 from worker.db.tables import switches as switch_rows
 from worker.reading import accounts, coverage
+from worker.reading.accounts import Account
 from worker.reading.spans import instant_of
+from worker.reading.waits import NO_ANSWER_YET
 from worker.responding import reply_rows
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
 from worker.states import CoverageState, FiringState, OrderState, ResponseState, TaskState
@@ -46,6 +48,8 @@ class AccountStatus:
     pending: int
     stopped: str | None
     trouble: str | None = None
+    # Seconds for which its answer has been waited for; none where it is not.
+    waiting_seconds: float | None = None
     requests_per_second: float | None = None
     skew_seconds: float | None = None
     # Whether a 429 made the pace slower.
@@ -64,6 +68,7 @@ class AccountStatus:
             "pending": self.pending,
             "stopped": self.stopped,
             "trouble": self.trouble,
+            "waiting_seconds": _rounded(self.waiting_seconds),
             "requests_per_second": _rounded(self.requests_per_second),
             "skew_seconds": _rounded(self.skew_seconds),
             "swept_at": None if self.swept_at is None else _text(self.swept_at),
@@ -174,6 +179,7 @@ def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatu
         until = coverage.certified_until(connection, name, account.start)
         certified = None if until is None else instant_of(until)
         spans = [span.state for span in coverage.open_spans(connection, name)]
+        waiting = waited_for(account, now)
         pace = pace_of(connection, accounts.source_budget(account.key_fingerprint), now)
         yield AccountStatus(
             account=name,
@@ -182,13 +188,21 @@ def _accounts(connection: sa.Connection, now: datetime) -> Iterable[AccountStatu
             holes=spans.count(CoverageState.HOLE),
             pending=spans.count(CoverageState.PENDING),
             stopped=account.stopped_reason,
-            trouble=account.trouble,
+            trouble=None if waiting is not None else account.trouble,
+            waiting_seconds=waiting,
             requests_per_second=None if pace is None else pace.requests_per_second,
             skew_seconds=account.skew_seconds,
             slowed=pace is not None and pace.slowed > 1,
             swept_at=account.swept_at,
             sweep=account.sweep_report,
         )
+
+
+def waited_for(account: Account, now: datetime) -> float | None:
+    """Seconds for which the account's answer has been waited for, where that is told."""
+    if account.trouble != NO_ANSWER_YET or account.trouble_since is None:
+        return None
+    return max(0.0, (now - account.trouble_since).total_seconds())
 
 
 def _tasks(connection: sa.Connection) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The paths of the web part. Endpoints are plain functions: Starlette runs them in its threads."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -22,10 +22,16 @@ _Endpoint = Callable[[Request], Response]
 
 
 def create(
-    *, database: Database, pulse: Pulse, token: str | None, calls: Callable[[], Mapping[str, int]] = dict
+    *,
+    database: Database,
+    pulse: Pulse,
+    token: str | None,
+    accounts: Sequence[str] = (),
+    calls: Callable[[], Mapping[str, int]] = dict,
 ) -> Starlette:
     """The web application. With a `token`, everything but the health paths asks for it (`Authorization: Bearer …`).
 
+    `accounts`: those that are to be read, as far as this process knows.
     `calls`: how many calls of barmate's webhooks this process heard, by what became of them.
     """
 
@@ -33,7 +39,7 @@ def create(
         return _judged(*health(pulse))
 
     def readyz(_request: Request) -> Response:
-        return _judged(*readiness(database))
+        return _judged(*readiness(database, accounts))
 
     def metrics(_request: Request) -> Response:
         try:

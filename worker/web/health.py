@@ -1,6 +1,6 @@
 """Whether this process gets on (health), and whether waybill can do its work (readiness)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -27,32 +27,42 @@ def health(pulse: Pulse) -> tuple[bool, Document]:
     return False, {"status": "stuck", "reason": f"No progress in: {', '.join(stuck)}.", "loops": ages}
 
 
-def readiness(database: Database) -> tuple[bool, Document]:
-    """Whether the database answers, its schema is ours, and every account that was ever read was read lately."""
+def readiness(database: Database, configured: Sequence[str] = ()) -> tuple[bool, Document]:
+    """Whether the database answers, its schema is ours, and every account was read lately.
+
+    Those are the `configured` ones; where a process knows none, all that were ever asked.
+    """
     try:
         require_current(database)
-        polls = _poll_ages(database)
+        polls = _poll_ages(database, configured)
     except (DatabaseUnavailable, NotReady) as error:
         return False, {"status": "not ready", "reason": error.sentence}
-    late = [name for name, age in polls.items() if age > LATE_POLL_SECONDS]
-    told = {name: round(age, 1) for name, age in polls.items()}
-    if not late:
+    told = {name: None if age is None else round(age, 1) for name, age in polls.items()}
+    reason = _reason(polls)
+    if reason is None:
         return True, {"status": "ready", "last_answer_seconds": told}
-    reason = f"Not read for long: {', '.join(late)}. Is a scheduler running?"
     return False, {"status": "not ready", "reason": reason, "last_answer_seconds": told}
 
 
-def _poll_ages(database: Database) -> dict[str, float]:
+def _reason(polls: Mapping[str, float | None]) -> str | None:
+    silent = [name for name, age in polls.items() if age is None]
+    late = [name for name, age in polls.items() if age is not None and age > LATE_POLL_SECONDS]
+    told = [
+        *([f"Never answered yet: {', '.join(silent)}; `waybill status` says why."] if silent else []),
+        *([f"Not read for long: {', '.join(late)}. Is a scheduler running?"] if late else []),
+    ]
+    return " ".join(told) or None
+
+
+def _poll_ages(database: Database, configured: Sequence[str]) -> dict[str, float | None]:
+    """Seconds since the last answer of each account; none before its first."""
     with database.read() as connection:
         now = database.now(connection)
-        rows = connection.execute(
-            sa.select(accounts.c.name, accounts.c.server_time)
-            .where(accounts.c.server_time.is_not(None))
-            .order_by(accounts.c.name)
-        ).all()
-    return {row.name: _age(now, row.server_time) for row in rows}
+        rows = connection.execute(sa.select(accounts.c.name, accounts.c.server_time)).all()
+    known = {row.name: _age(now, row.server_time) for row in rows}
+    return {name: known.get(name) for name in (sorted(configured) if configured else sorted(known))}
 
 
-def _age(now: datetime, then: datetime) -> float:
+def _age(now: datetime, then: datetime | None) -> float | None:
     # The account's clock may be ahead of ours.
-    return max(0.0, (now - then).total_seconds())
+    return None if then is None else max(0.0, (now - then).total_seconds())

@@ -1,29 +1,49 @@
 """A clock that is an hour off, or set back by an hour: mirroring keeps its waits, and starves nobody."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+import settings
 from connectors.simulated.switches import PostFault
+from connectors.simulated.warehouse_server import WarehouseServer
 from tests.clocks import ManualClock
 from tests.customer_kit import ACCOUNT, HOST, Bench
 from tests.databases import migrated
 from tests.responding_kit import QUIET, SETTLE, desk
+from tests.runtime_kit import SECRET, receiver
 from tests.runtime_kit import Bench as Runtime
-from tests.runtime_kit import receiver
+from tests.warehouse_kit import KEY, served_warehouse
+from tests.writing_kit import NEW
+from worker.app import App
 from worker.clock import SystemClock
 from worker.customers import hints
 from worker.customers.hints import Hint
-from worker.db.tables import accounts, coverage, delivery_writes
+from worker.db.clock import LOOK_SECONDS, DatabaseClock
+from worker.db.tables import accounts, coverage, deliveries, delivery_writes, tasks
+from worker.db.upgrade import upgrade
+from worker.errors import DatabaseUnavailable
 from worker.kinds import MIRROR, MIRROR_SCHEDULE
 from worker.responding.decision import Say, Verdict, Wait
 from worker.runtime.set_back import SetBack
 from worker.states import WriteAction, WriteState
 
 HOUR = 3600.0
+
+
+class Off(SystemClock):
+    """The clock of this machine, so many seconds ahead."""
+
+    def __init__(self, ahead: float) -> None:
+        super().__init__()
+        self._ahead = timedelta(seconds=ahead)
+
+    def now(self) -> datetime:
+        """What this machine believes."""
+        return super().now() + self._ahead
 
 
 @pytest.fixture
@@ -141,3 +161,56 @@ def test_newer_deliveries_are_unread_by_the_warehouse_s_clock(
 
         assert isinstance(unread, Wait)
         assert isinstance(read, Say)
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+def test_what_is_read_is_told_at_once_by_a_machine_that_is_off(postgres_url: str, tmp_path: Path, ahead: float) -> None:
+    """Tasks become due, and changes are dated, by the database that all machines share."""
+    with served_warehouse() as warehouse, App(_reads(warehouse, postgres_url, tmp_path), clock=Off(ahead)) as app:
+        stamp = (SystemClock().now() - timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        warehouse.warehouse.put(7, {"id": 7, **NEW, "status": "approved", "statusInbound": "new", "updatedAt": stamp})
+        upgrade(app.database)
+        (name,) = app.accounts.names()
+        app.accounts.poll(name)
+        with app.database.read() as connection:
+            now = app.database.now(connection)
+            moments = [
+                *connection.execute(sa.select(tasks.c.due_at)).scalars(),
+                *connection.execute(sa.select(deliveries.c.changed_at)).scalars(),
+            ]
+
+    assert len(moments) >= 2
+    assert max(abs((moment - now).total_seconds()) for moment in moments) < 60
+
+
+def _reads(warehouse: WarehouseServer, database_url: str, folder: Path) -> settings.Settings:
+    read = {"BASE_URL": warehouse.url, "API_KEY": KEY, "REQUESTS_PER_SECOND": "1000"}
+    given = {f"LOGISTIC_CLOUD__{name}": value for name, value in read.items()} | {"WEBHOOK__URL": "http://127.0.0.1:9"}
+    given |= {"WEBHOOK__SECRET": SECRET, "DATABASE_URL": database_url, "STATE_DIR": str(folder)}
+    return settings.load(environ={f"WAYBILL_{name}": value for name, value in given.items()}, directory=folder)
+
+
+def test_the_clock_of_a_database_goes_by_what_it_told_last() -> None:
+    """Between two looks as time passes, whatever is done to this machine's clock; also while nobody answers."""
+    machine, there = ManualClock(), ManualClock()
+    away: list[str] = []
+
+    def ask() -> datetime:
+        if away:
+            raise DatabaseUnavailable(*away)
+        return there.now()
+
+    clock = DatabaseClock(machine, ask)
+    there.step(HOUR)
+    first = clock.now()
+    machine.step(-5 * HOUR)
+    machine.advance(LOOK_SECONDS / 2)
+    second = clock.now()
+    away[:] = ["database", "away"]
+    machine.advance(LOOK_SECONDS)
+    third = clock.now()
+    never = DatabaseClock(machine, ask).now()
+
+    assert first == there.now()
+    assert [(later - first).total_seconds() for later in (second, third)] == [LOOK_SECONDS / 2, 1.5 * LOOK_SECONDS]
+    assert never == machine.now()

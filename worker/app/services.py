@@ -122,7 +122,8 @@ class Services:
             customers=self.customers,
             database=self.database,
             event_log=self.event_log,
-            clock=self.clock,
+            # What it tells becomes due by the database's time.
+            clock=self.database.clock(),
             checkpoint=self.checkpoint,
             stop=self.stop,
         )

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from worker.clock import Clock
+from worker.db.clock import DatabaseClock
 from worker.db.types import Instant
 from worker.errors import DatabaseOutOfReach, DatabaseUnavailable
 
@@ -113,6 +114,14 @@ class Database:
             return self._clock.now()
         micros = sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
         return connection.execute(sa.select(sa.type_coerce(micros, Instant))).scalar_one()
+
+    def clock(self) -> Clock:
+        """A clock that goes by `now`."""
+        return self._clock if self.is_sqlite else DatabaseClock(self._clock, self._ask)
+
+    def _ask(self) -> datetime:
+        with self.read() as connection:
+            return self.now(connection)
 
     def close(self) -> None:
         """Give back every connection."""

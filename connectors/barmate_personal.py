@@ -12,6 +12,8 @@ from connectors.redaction import MASK
 
 # The fields whose whole content is about people; an item's `name` is a product's, so `name` alone is not among them.
 FIELDS = frozenset({"address", "contact", "user", "message"})
+# Objects, or lists of them, that hold such fields: a text in their place can only be about people.
+_HOLDERS = frozenset({"customer", "request", "responses", "cancelled"})
 
 
 class _Unshown:
@@ -81,10 +83,18 @@ def personal(record: Mapping[str, object]) -> Personal:
 def without_people(value: object) -> object:
     """Return a JSON value in which every field about people is masked, however deep it lies."""
     if isinstance(value, Mapping):
-        return {name: MASK if name in FIELDS else without_people(inner) for name, inner in value.items()}
+        return {name: _without_people(str(name), inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [without_people(inner) for inner in value]
     return value
+
+
+def _without_people(name: str, value: object) -> object:
+    if name in FIELDS or (name in _HOLDERS and isinstance(value, str)):
+        return MASK
+    if name in _HOLDERS and isinstance(value, list):
+        return [MASK if isinstance(one, str) else without_people(one) for one in value]
+    return without_people(value)
 
 
 def _said(record: Mapping[str, object]) -> Said:

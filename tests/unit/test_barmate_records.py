@@ -124,6 +124,16 @@ def test_a_record_of_another_shape_is_set_aside_with_its_reason(spoil: Callable[
         assert not [word for word in PEOPLE if word.lower() in shown.lower() and word != "mein-club"]
 
 
+@pytest.mark.parametrize("name", ["customer", "request", "cancelled", "responses"])
+@pytest.mark.parametrize("wrap", [str, lambda text: [text]])
+def test_a_text_where_an_object_belongs_is_kept_as_little(name: str, wrap: Callable[[str], object]) -> None:
+    """What stands there instead may well be a name or a message."""
+    found = customer_order(example(lambda record: record.update({name: wrap("Jane Roe said so")})))
+
+    assert isinstance(found, Unreadable)
+    assert "Jane" not in f"{found.impersonal}{found.reason}"
+
+
 @pytest.mark.parametrize("value", [None, 7, "text", [], {}, {"id": True}, {"id": ""}, {"id": {}}, {"id": "\ud800"}])
 def test_what_is_no_record_at_all_is_set_aside_without_an_id(value: object) -> None:
     """Nothing that JSON can hold makes reading fail, and no id is kept that nobody could ask for."""

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from connectors.errors import ConnectorError, Interrupted, Unauthorized, UnexpectedAnswer
-from connectors.logistic_cloud import DeliveryPage
+from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from connectors.simulated.switches import PageOrder
 from tests.clocks import NOON, ManualClock
 from tests.reading_kit import ACCOUNT, Bench
 from worker.db import Database
 from worker.events import EventType
+from worker.reading.account_source import DeliverySource
 from worker.reading.accounts import find
 from worker.reading.delivery_rows import facts_of_row
 from worker.reading.recorder import Tally
@@ -538,6 +539,69 @@ def test_many_stamps_that_went_back_are_confirmed_in_one_list(bench: Bench) -> N
     assert report.requests == 2
     assert bench.client.requests[-1].startswith("ids=")
     assert bench.differences() == {}
+
+
+def test_a_doubt_that_nobody_could_ask_about_is_certified_by_nobody(bench: Bench) -> None:
+    """The page is kept, but what it proves waits until the source could be asked by id."""
+    bench.put(1, at=NOON - timedelta(seconds=100))
+    bench.poll(2)
+    certified = bench.spans()
+    bench.put(1, at=NOON - timedelta(seconds=110), note="restored")
+    bench.put(2)
+
+    def cut(_number: int) -> None:
+        if bench.client.requests[-1].startswith("id "):
+            system, operation, detail = "logistic.cloud", "read a delivery", "the line is cut"
+            raise Interrupted(system, operation, detail)
+
+    bench.client.before = cut
+    report = bench.poll()
+    meanwhile = bench.spans()
+    bench.client.before = lambda _number: None
+
+    assert report.error is not None
+    assert meanwhile == certified
+    assert set(bench.held()) == {1, 2}
+    assert bench.poll(2).error is None
+    assert bench.spans()[0].window.until > certified[0].window.until
+    assert bench.held()[1].stamp_went_back
+
+
+@pytest.mark.parametrize("count", [1, 20], ids=["one by one", "in a list"])
+def test_what_a_cache_says_about_a_doubt_is_neither_taken_nor_certified(bench: Bench, count: int) -> None:
+    """It may be older than the doubt itself."""
+    for key in range(1, count + 1):
+        bench.put(key, at=NOON - timedelta(seconds=100))
+    bench.poll(2)
+    certified = bench.spans()
+    for key in range(1, count + 1):
+        bench.put(key, at=NOON - timedelta(seconds=110), note="restored")
+    bench.source = replace(bench.source, client=_CachedById(bench.client))
+    bench.restart()
+    bench.poll(2)
+
+    assert bench.spans() == certified
+    assert not any(row.stamp_went_back for row in bench.held().values())
+
+
+class _CachedById:
+    """The source behind a cache that keeps what is asked for by id."""
+
+    def __init__(self, client: DeliverySource) -> None:
+        self._client = client
+
+    def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage:
+        """Lists by time are fresh."""
+        found = self._client.list_deliveries(query, page=page, page_size=page_size)
+        return replace(found, age=5) if query.ids else found
+
+    def get_delivery(self, delivery_id: int) -> DeliveryAnswer:
+        """Kept for five seconds."""
+        return replace(self._client.get_delivery(delivery_id), age=5)
+
+    def server_time(self) -> ServerTime:
+        """Fresh."""
+        return self._client.server_time()
 
 
 def test_line_items_are_held_as_completion_needs_them(bench: Bench) -> None:

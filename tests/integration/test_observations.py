@@ -261,6 +261,14 @@ def test_of_pages_that_share_a_transaction_the_later_one_counts(desk: Desk, brok
     assert [row.turn for row in desk.rows(deliveries)] == [2]
 
 
+def test_a_stamp_that_goes_back_between_pages_that_share_a_transaction_is_suspicious(desk: Desk) -> None:
+    """As it is between pages that do not: one of them may come from a replica that lags behind."""
+    found = desk.take([Observed(normalize(raw(1, 9)), 1), Observed(normalize(raw(1, 5)), 2)])
+
+    assert (found.suspicious, desk.rows(deliveries)) == ((1,), [])
+    assert [news.id for news in desk.see(3, raw(1, 5), confirmed=True).appeared] == [1]
+
+
 def test_what_cannot_be_read_of_a_record_is_taken_from_what_is_held(desk: Desk) -> None:
     """A broken record of a known delivery still blocks its order."""
     desk.see(1, raw(1))

@@ -106,6 +106,8 @@ class Observations:
         broken = _broken(observed, parsed)
         held = _held(connection, account, [*parsed, *_broken_ids(broken)])
         doubts = _doubts(parsed, held, confirmed=circumstances.confirmed)
+        if len(parsed) + len(broken) < len(observed) and not circumstances.confirmed:
+            doubts = {**dict.fromkeys(_fell_back(observed, parsed), _Nothing.SUSPICIOUS), **doubts}
         taken = {key: item.turn for key, item in parsed.items() if key not in doubts}
         mended = set_aside.close_parsed(connection, account, taken, now)
         verdicts: dict[int, Change | _Nothing] = {
@@ -157,6 +159,15 @@ def _newest(observed: Iterable[Observed], usual: Mapping[str, object] | None) ->
             if known is None or (known.turn, known.record.updated_at) <= (turn, record.updated_at):
                 newest[record.id] = _Parsed(record, turn, usual if proof is None else proof)
     return newest
+
+
+def _fell_back(observed: Iterable[Observed], parsed: Mapping[int, _Parsed]) -> Iterator[int]:
+    """Those that an earlier one of several pages shows with a newer stamp: as if that one were held already."""
+    for record, turn, _proof in observed:
+        if isinstance(record, DeliveryRecord):
+            newest = parsed[record.id]
+            if turn < newest.turn and record.updated_at > newest.record.updated_at:
+                yield record.id
 
 
 def _broken(observed: Iterable[Observed], parsed: Mapping[int, _Parsed]) -> list[Broken]:

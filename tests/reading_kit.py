@@ -164,6 +164,7 @@ class Bench:
         lag: float = 60.0,
         seed: int = 1,
         start: datetime | None = START,
+        account: str = ACCOUNT,
         **switches: Any,  # noqa: ANN401 - the switches of the twin
     ) -> None:
         self.database = database
@@ -174,7 +175,7 @@ class Bench:
         self.warehouse = Warehouse(clock=clock, chance=random.Random(seed), panel=panel)  # noqa: S311
         self.client = WarehouseSource(self.warehouse)
         self.source = AccountSource(
-            name=ACCOUNT,
+            name=account,
             client=self.client,
             page_size=page_size,
             lag_floor=lag,
@@ -199,7 +200,7 @@ class Bench:
             WindowDesk(database=self.database, recorder=recorder, accounts=accounts, clock=self.clock)
         )
         orders = OrderReader(
-            sources={ACCOUNT: self.source}, database=self.database, recorder=recorder, clock=self.clock
+            sources={self.source.name: self.source}, database=self.database, recorder=recorder, clock=self.clock
         )
         return Readers(
             accounts=accounts,
@@ -257,14 +258,15 @@ class Bench:
         self.warehouse.put(key, {"id": key, **record(f"LS{key}", **changes)}, at=at)
 
     def held(self) -> dict[int, sa.Row[Any]]:
-        """What we hold, by id."""
+        """What we hold of the account, by id."""
+        ours = sa.select(deliveries).where(deliveries.c.account == self.source.name)
         with self.database.read() as connection:
-            return {row.id: row for row in connection.execute(sa.select(deliveries))}
+            return {row.id: row for row in connection.execute(ours)}
 
     def spans(self) -> list[Span]:
         """Coverage."""
         with self.database.read() as connection:
-            return spans(connection, ACCOUNT)
+            return spans(connection, self.source.name)
 
     def events(self, kind: str | None = None) -> list[sa.Row[Any]]:
         """The log, all of it or one type."""

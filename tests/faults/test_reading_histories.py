@@ -37,6 +37,8 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 # The share of answers within which rows move, where they do.
 WITHIN = 0.3
+# How often the other account is polled between two requests of one.
+BESIDE = 0.2
 # Answers that contradict themselves; two lies that fit each other are another story (test_certificate_conditions).
 ODDITIES: tuple[Callable[[DeliveryPage], DeliveryPage], ...] = (
     lambda page: replace(page, total=None),
@@ -112,8 +114,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 class World:
     """A bench whose warehouse moves at every request."""
 
-    def __init__(self, database: Database, history: History) -> None:
+    def __init__(self, database: Database, history: History, account: str = ACCOUNT) -> None:
         self.history = history
+        # What goes on beside it between any two requests.
+        self.beside: Callable[[], None] = _nothing
         self.chance = random.Random(history.seed)  # noqa: S311
         self.clock = ManualClock()
         self.skew = history.skew
@@ -132,6 +136,7 @@ class World:
             lag=LAG,
             seed=history.seed,
             **switches,
+            account=account,
             start=self.clock.now() - timedelta(hours=1),
         )
         self.keys: list[int] = []
@@ -166,10 +171,11 @@ class World:
         """Time goes by and rows move between any two requests; some requests fail, and the Date steps."""
         self.clock.advance(self.chance.choice([0.0, 0.1, 0.4, 1.0, 1.7]))
         self.move()
+        self.beside()
         if self.chance.random() < self.history.steps:
             self.step()
         if self.chance.random() < self.history.failures:
-            raise Interrupted(ACCOUNT, "list deliveries", "the connection was reset")
+            raise Interrupted(self.bench.source.name, "list deliveries", "the connection was reset")
 
     def moved_within(self, _number: int) -> None:
         """Rows move between the rows of an answer and their count, and the answer may be slow."""
@@ -237,6 +243,10 @@ class World:
                 return
 
 
+def _nothing() -> None:
+    """Nothing goes on beside it."""
+
+
 def emptied(database: Database) -> None:
     """Nothing of another history is left."""
     with database.write() as connection:
@@ -284,6 +294,41 @@ def test_whatever_moves_between_requests_nothing_is_missed(database: Database, h
 def test_in_thousands_of_histories_nothing_is_missed(database: Database, history: History) -> None:
     """The same, for as long as it takes."""
     hold(database, history)
+
+
+def hold_apart(database: Database, history: History) -> None:
+    """Let a history happen while another account, with the same ids and often failing, is polled in between."""
+    emptied(database)
+    other = World(database, replace(history, seed=history.seed + 1, failures=0.4), "other.logistic.cloud")
+    world = World(database, history)
+    chance = random.Random(history.seed)  # noqa: S311
+    world.beside = lambda: other.run() if chance.random() < BESIDE else None
+    for _ in range(5):
+        world.run()
+        other.run()
+    for each in (world, other):
+        each.quiet()
+        each.settle()
+
+        assert false_certificates(each.bench) == []
+        assert missed(each.bench) == []
+
+
+@pytest.mark.timeout(PATIENCE)
+@histories(EXAMPLES // 5)
+@given(history=HISTORIES)
+def test_accounts_side_by_side_do_not_disturb_each_other(database: Database, history: History) -> None:
+    """One breaks off at every other request or so, and dies; of neither a row is missed or a certificate false."""
+    hold_apart(database, history)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(60 + 6 * THOUSANDS)
+@histories(THOUSANDS // 4)
+@given(history=HISTORIES)
+def test_in_hundreds_of_histories_accounts_do_not_disturb_each_other(database: Database, history: History) -> None:
+    """The same, for as long as it takes."""
+    hold_apart(database, history)
 
 
 @pytest.mark.timeout(PATIENCE)

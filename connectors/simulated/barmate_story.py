@@ -5,7 +5,6 @@ A customer order of a story has as its id the external number of the delivery th
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -54,8 +53,8 @@ class CustomerStep:
 
 
 def customer_steps(steps: Sequence[Step], chance: random.Random, *, most: int) -> tuple[CustomerStep, ...]:
-    """Return what customers do about the first ``most`` deliveries of a story that have an external number."""
-    begun = list(itertools.islice(filter(_is_asked_for, steps), most))
+    """Return what customers do about ``most`` deliveries of a story that have an external number, all over it."""
+    begun = _asked_for(steps, most)
     keys = {step.key for step in begun}
     ends = {step.key: step for step in steps if step.key in keys and step.status in _ENDS}
     made = [deed for step in begun for deed in _of_one(step, ends.get(step.key), chance)]
@@ -63,19 +62,20 @@ def customer_steps(steps: Sequence[Step], chance: random.Random, *, most: int) -
 
 
 def without_the_unasked(steps: Sequence[Step], *, most: int) -> tuple[Step, ...]:
-    """Return a story in which nobody asked for more: the numbers beyond the first ``most`` are gone, except for one.
+    """Return a story in which nobody asked for more: the numbers of all but ``most`` are gone, except for one.
 
     That one names goods that barmate never heard of.
     """
-    named = [step.key for step in steps if _is_asked_for(step)]
-    unasked = frozenset(named[most + 1 :])
-    return tuple(_unnamed(step) if step.key in unasked and _is_asked_for(step) else step for step in steps)
+    asked = {step.key for step in _asked_for(steps, most)}
+    unheard = [step.key for step in steps if _is_named(step) and step.key not in asked]
+    unasked = frozenset(unheard[1:])
+    return tuple(_unnamed(step) if step.key in unasked and _is_named(step) else step for step in steps)
 
 
 def rescheduled(steps: Sequence[Step], *, most: int) -> tuple[Step, ...]:
     """Return the story with a last change of the day for some of the goods that were asked for, before they end."""
     gone = {step.key for step in steps if step.kind is Kind.VANISH}
-    named = list(itertools.islice(filter(_is_asked_for, steps), most))
+    named = _asked_for(steps, most)
     ends = {step.key: step.offset for step in steps if step.status in _ENDS}
     moved = [
         Step(
@@ -94,7 +94,13 @@ def _unnamed(step: Step) -> Step:
     return replace(step, record={**(step.record or {}), "numberExternal": None})
 
 
-def _is_asked_for(step: Step) -> bool:
+def _asked_for(steps: Sequence[Step], most: int) -> list[Step]:
+    """The beginnings of the goods that customers ask for: at even distances, so that they do so until the end."""
+    named = [step for step in steps if _is_named(step)]
+    return named if len(named) <= most else [named[place * len(named) // most] for place in range(most)]
+
+
+def _is_named(step: Step) -> bool:
     return step.kind is Kind.CREATE and isinstance((step.record or {}).get("numberExternal"), str)
 
 

@@ -125,6 +125,24 @@ def test_a_response_in_doubt_is_looked_up_as_soon_when_the_clock_is_set_back(
         assert made.clock.monotonic() - began < 2 * SETTLE
 
 
+def test_a_change_is_told_when_it_is_quiet_though_the_clock_is_set_back(migrated_file: Path, tmp_path: Path) -> None:
+    """The quiet time is not an hour longer, and no shorter."""
+    with desk(migrated_file, tmp_path) as made:
+        key = made.ask()
+        made.ship(key)
+        made.go(key)
+        made.alter(date="2026-03-05")
+        made.clock.step(-HOUR)
+        SetBack(made.database).by(HOUR)
+        made.clock.advance(QUIET - 60)
+        early = made.verdict(key)
+        made.clock.advance(60)
+        made.go(key, rounds=1)
+
+        assert isinstance(early, Wait)
+        assert made.said(key) == [("ACCEPT", "LS1", None), ("UPDATE", "LS1", "2026-03-05")]
+
+
 def test_a_write_in_doubt_waits_no_longer_when_the_clock_is_set_back(customers: Bench) -> None:
     """Its end and its settle time stay as far off as they were."""
     now, minute = customers.clock.now(), timedelta(minutes=1)

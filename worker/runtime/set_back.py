@@ -15,6 +15,7 @@ from worker.db.tables import (
     customer_hints,
     customer_orders,
     customer_responses,
+    deliveries,
     delivery_writes,
     firings,
     leases,
@@ -38,6 +39,8 @@ _COLUMNS = (
     (customer_orders, customer_orders.c.read_at),
     (customer_orders, customer_orders.c.wanted_at),
     (customer_hints, customer_hints.c.received_at),
+    # What is told to customers waits from then on until it is quiet.
+    (deliveries, deliveries.c.changed_at),
     (customer_responses, customer_responses.c.deadline),
     (customer_responses, customer_responses.c.settled_at),
     (customer_responses, customer_responses.c.looked_at),

@@ -100,6 +100,21 @@ def test_a_date_alarms_once_it_is_more_than_two_seconds_before_an_earlier_one(
         assert spans[-1].window.until < before
 
 
+@pytest.mark.parametrize("page_size", [250, 5], ids=["one answer", "outgrown"])
+def test_the_answer_that_shows_a_step_back_says_nothing_of_the_hour_ahead(database: Database, page_size: int) -> None:
+    """It was asked for when the time was still thought to be an hour later."""
+    bench = Bench(database, ManualClock(), page_size=page_size)
+    bench.poll(3)
+    bench.warehouse.panel.change({"date_skew_seconds": HOUR})
+    bench.poll()
+    for key in range(1, 9):
+        bench.put(key)
+    bench.warehouse.panel.change({"date_skew_seconds": 0.0})
+    bench.poll()
+
+    assert bench.spans()[-1].window.until <= second_of(bench.clock.now()) - 60
+
+
 def test_what_a_wrong_clock_certified_is_read_again_once_it_is_right(bench: Bench) -> None:
     """A Date an hour ahead certifies seconds that are still open; a row born in them is not lost."""
     bench.poll(3)

@@ -212,6 +212,14 @@ def test_a_doubtful_record_closes_nothing(desk: Desk) -> None:
     assert desk.rows(set_aside)[0].closed_at is None
 
 
+def test_an_outdated_reading_closes_nothing(desk: Desk) -> None:
+    """It parsed before it broke."""
+    desk.see(2, raw(1, 9, number=None))
+    desk.see(1, raw(1))
+
+    assert desk.rows(set_aside)[0].closed_at is None
+
+
 def test_what_a_person_dropped_stays_dropped_while_it_is_the_same(desk: Desk) -> None:
     """The guard band brings the same payload at every poll; dropping it must hold."""
     bad = raw(1, number=None)

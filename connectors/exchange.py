@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import httpx
 
+from connectors import tls
 from connectors.answer import Headers
 from connectors.errors import ConnectorError, Interrupted, Misconfigured, NotConnected, TooLarge, UnexpectedAnswer
 from connectors.lines import Line, Lines
@@ -135,7 +136,7 @@ class Exchange:
                 raise self._told(NotConnected, call, "the deadline passed before anything was sent") from error
             except FOREIGN as error:
                 kind = NotConnected if isinstance(error, CONNECTING) and not wire.sent else Interrupted
-                raise self._told(kind, call, self._phrase(kind, error)) from error
+                raise self._of(kind, call, error) from error
 
     def head(self, call: Call, *, seconds: float, most_bytes: int) -> Received:
         """The answer to a write, on a kept connection, cut off for good after `seconds`.
@@ -160,7 +161,7 @@ class Exchange:
     def translated(self, error: Exception, call: Call) -> ConnectorError:
         """Our error for one of httpx's."""
         kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
-        return self._told(kind, call, self._phrase(kind, error))
+        return self._of(kind, call, error)
 
     def close(self) -> None:
         """Close the pooled and the kept connections."""
@@ -229,6 +230,14 @@ class Exchange:
             if self._clock() >= deadline:
                 raise self._told(Interrupted, call, "the answer was not complete in the time allowed")
         return bytes(body)
+
+    def _of(self, kind: type[ConnectorError], call: Call, error: Exception) -> ConnectorError:
+        found = tls.told(error) if kind is NotConnected else None
+        if found is None:
+            return self._told(kind, call, self._phrase(kind, error))
+        ours = self._told(kind, call, f"{_PHRASES[kind]}, since {found[0]}")
+        ours.remedy = found[1]
+        return ours
 
     def _phrase(self, kind: type[ConnectorError], error: Exception) -> str:
         told = str(error).strip()

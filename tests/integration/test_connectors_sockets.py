@@ -78,11 +78,11 @@ def test_an_unknown_host_was_never_reached(kit: Kit) -> None:
 
 
 def test_a_failed_handshake_made_no_connection(kit: Kit) -> None:
-    """TLS that fails sent nothing of the request."""
+    """TLS that fails sent nothing of the request, and what the library says of it is put into words."""
     with (
         serving(sending(b"this is not TLS")) as server,
         kit.client(server.url.replace("http://", "https://")) as client,
-        pytest.raises(NotConnected),
+        pytest.raises(NotConnected, match=r"does not speak TLS at this address\. Check its port"),
     ):
         post_once(client)
 

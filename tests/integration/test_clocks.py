@@ -100,6 +100,16 @@ def test_a_date_alarms_once_it_is_more_than_two_seconds_before_an_earlier_one(
         assert spans[-1].window.until < before
 
 
+def test_a_date_that_goes_back_little_by_little_alarms_too(bench: Bench) -> None:
+    """Each answer is held against the latest Date there ever was, not against the last one."""
+    bench.poll(3)
+    for polls in range(1, 4):
+        bench.warehouse.panel.change({"date_skew_seconds": -6.5 * polls})
+        bench.poll()
+
+    assert bench.events(EventType.COVERAGE_REOPENED)[0].data["reason"].startswith("The server's clock stepped back.")
+
+
 @pytest.mark.parametrize("page_size", [250, 5], ids=["one answer", "outgrown"])
 def test_the_answer_that_shows_a_step_back_says_nothing_of_the_hour_ahead(database: Database, page_size: int) -> None:
     """It was asked for when the time was still thought to be an hour later."""

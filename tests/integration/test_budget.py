@@ -179,6 +179,41 @@ def test_numbers_go_on_above_those_of_every_key_that_a_system_had(database: Data
     assert turn("old", "another_system") == 1
 
 
+def test_what_is_left_of_a_block_is_not_used_later(world: World) -> None:
+    """A number from an hour ago would be lower than that of what others have asked since."""
+    world.rate = 100.0
+    one, other = world.process(), world.process()
+    turns: list[int] = []
+
+    def life() -> None:
+        for budget in (one, one, other, one):
+            turns.append(budget.take())
+            world.time.sleep(1.5 if len(turns) > 1 else 0.0)
+
+    world.time.run(life)
+
+    assert turns[1] == turns[0] + 1
+    assert turns == sorted(turns)
+
+
+def test_a_429_ends_the_block_that_was_taken_at_the_old_pace(world: World) -> None:
+    """However short the wait that the server wishes for: the turns behind it come slower."""
+    world.rate = 100.0
+    budget = world.process()
+    times: list[float] = []
+
+    def life() -> None:
+        budget.take()
+        budget.throttled(0.05)
+        for _ in range(5):
+            budget.take()
+            times.append(world.time.monotonic())
+
+    world.time.run(life)
+
+    assert min(_gaps(times)) >= 1.2 * MARGIN / world.rate
+
+
 def test_a_poll_goes_before_another_process_s_backfill(database: Database) -> None:
     """On either database, by its real clock: few turns are given between a poll's coming and its own."""
     polling, filling = [

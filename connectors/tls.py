@@ -22,4 +22,5 @@ def told(error: BaseException) -> tuple[str, str] | None:
     if cause.reason in _PLAIN:
         what = "the server does not speak TLS at this address"
         return what, "Check its port, and whether it should begin with http:// instead of https://."
-    return f"TLS failed: {str(cause.reason).replace('_', ' ').lower()}", "Check the address, and whether a proxy stands in between."
+    reason = str(cause.reason).replace("_", " ").lower()
+    return f"TLS failed: {reason}", "Check the address, and whether a proxy stands in between."

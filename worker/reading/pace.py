@@ -20,9 +20,9 @@ _PASSES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 28, FIRST_PAGES, 56, MAX_PAGES)
 # Before anything is known: so few rows move that a first pass of forty pages is best, and one that holds says more.
 _FIRST_BREAKS, _FIRST_EXPOSURE = 0.004, 215.0
 # Of what passes taught, so much is still believed after the next one; answers take the doubt away a little.
-_REMEMBERED, _CALMED = 0.92, 0.99
-# Rows that move in the course of a pass, on average, from which on it is not tried: two of three would break.
-_HOPELESS = 1.0
+_REMEMBERED, _CALMED = 0.96, 0.99
+# Rows that move in the course of a pass, on average, from which on it is not tried: cutting costs less then.
+_HOPELESS = 0.5
 # By how much windows for an answer and for a pass are thought to be missed before any was aimed: standard deviation of
 # the logarithm.
 _ANSWER_MISS, _PASS_MISS = 0.12, 0.25

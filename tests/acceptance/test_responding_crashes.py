@@ -105,7 +105,8 @@ def test_a_process_that_is_killed_at_every_step_answers_each_customer_once(
     responses = _responses(tmp_path)
 
     assert [one.returncode for one in killed] == [-signal.SIGKILL] * len(points), [one.stderr[-500:] for one in killed]
-    assert last.returncode == 0, last.stderr[-2000:]
+    # 1: what a person has to look at is left.
+    assert last.returncode == told.count(0), last.stderr[-2000:]
     assert max(told) == 1
     # Killed between the last word and the connection: only then nothing arrived, and nobody can know.
     assert told.count(0) == (0 if resend else 1)

@@ -4,13 +4,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
 from connectors.errors import ConnectorError, Interrupted, Unauthorized, UnexpectedAnswer
 from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
 from connectors.simulated.switches import PageOrder
 from tests.clocks import NOON, ManualClock
-from tests.reading_kit import ACCOUNT, Bench
+from tests.reading_kit import ACCOUNT, Bench, record
 from worker.db import Database
 from worker.events import EventType
 from worker.reading.account_source import DeliverySource
@@ -525,6 +526,28 @@ def test_a_floor_raised_in_the_settings_raises_the_lag(bench: Bench) -> None:
     bench.poll()
 
     assert (raised, lag_of(bench)) == (90, 30)
+
+
+def test_what_a_list_of_ids_shows_unasked_is_not_confirmed(bench: Bench) -> None:
+    """A source that does not understand the filter shows others too, and may show them as they were."""
+    for key in range(1, 11):
+        bench.put(key, at=NOON - timedelta(seconds=100))
+    bench.put(50, at=NOON - timedelta(seconds=100), note="as it is")
+    bench.poll()
+    for key in range(1, 11):
+        bench.put(key, at=NOON - timedelta(seconds=110), note="restored")
+    as_it_was = {"id": 50, **record("LS50", updatedAt="2026-03-02T11:00:00Z", note="as it was")}
+
+    def bend(page: DeliveryPage) -> DeliveryPage:
+        by_ids = bench.client.requests[-1].startswith("ids=")
+        return replace(page, records=(*page.records, as_it_was)) if by_ids else page
+
+    bench.client.bend = bend
+    bench.poll()
+
+    assert bench.client.requests[-1].startswith("ids=")
+    assert orjson.loads(bench.held()[50].raw)["note"] == "as it is"
+    assert bench.differences() == {}
 
 
 def test_many_stamps_that_went_back_are_confirmed_in_one_list(bench: Bench) -> None:

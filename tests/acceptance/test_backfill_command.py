@@ -15,12 +15,12 @@ from tests.cli_kit import PATIENCE, command_line, plain_environment, prefixed, w
 from tests.reading_kit import record
 from tests.warehouse_kit import KEY, served_warehouse
 
-ROWS = 2000
+ROWS = 4000
 PAGE_SIZE = 20
 # Pages that hold everything.
 LEAST = ROWS // PAGE_SIZE
 # Requests after which a command is disturbed: the first windows are certified by then.
-DISTURBED = 45
+DISTURBED = 60
 
 
 @pytest.fixture

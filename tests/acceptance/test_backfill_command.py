@@ -27,7 +27,7 @@ DISTURBED = 60
 def warehouse() -> Iterator[WarehouseServer]:
     """A delivery every minute, the newest two hours old; answers take a while, so that there is a middle."""
     now = datetime.now(UTC)
-    with served_warehouse(slow=1.0, slow_seconds=0.03) as server:
+    with served_warehouse(slow=1.0, slow_seconds=0.02) as server:
         for key in range(1, ROWS + 1):
             server.warehouse.put(key, {"id": key, **record(f"LS{key}")}, at=now - timedelta(minutes=120 + key))
         yield server

@@ -27,7 +27,7 @@ from worker.states import CoverageState
 
 LAG = 20.0
 # Some in every run, thousands in the long one.
-EXAMPLES = 40
+EXAMPLES = 30
 THOUSANDS = int(os.environ.get("WAYBILL_TEST_HISTORIES", "2000"))
 # Seconds that a history may take on a busy machine, with what goes before the first one.
 PATIENCE = 60 + 3 * EXAMPLES
@@ -315,7 +315,7 @@ def hold_apart(database: Database, history: History) -> None:
 
 
 @pytest.mark.timeout(PATIENCE)
-@histories(EXAMPLES // 5)
+@histories(EXAMPLES // 6)
 @given(history=HISTORIES)
 def test_accounts_side_by_side_do_not_disturb_each_other(database: Database, history: History) -> None:
     """One breaks off at every other request or so, and dies; of neither a row is missed or a certificate false."""
@@ -332,7 +332,7 @@ def test_in_hundreds_of_histories_accounts_do_not_disturb_each_other(database: D
 
 
 @pytest.mark.timeout(PATIENCE)
-@histories(EXAMPLES // 5)
+@histories(EXAMPLES // 6)
 @given(history=HISTORIES)
 def test_rows_later_than_the_lag_allows_raise_an_alarm_or_are_found_by_the_sweep(
     database: Database, history: History

@@ -41,7 +41,6 @@ BY_NIGHT = {"at_end": never_found}
 
 CASES = [
     Case(name="two troubles, and a person after that", budget=Budget(troubles=2), paths=50),
-    Case(name="two troubles, and three requests", budget=Budget(troubles=2), policy=RESENDS, paths=100),
     Case(name="a crash and a trouble", budget=Budget(troubles=1, crashes=1), paths=200),
     Case(name="two crashes", budget=Budget(crashes=2), paths=90),
     Case(name="bad readings and a trouble", budget=Budget(reads=1, troubles=1), paths=100),
@@ -97,6 +96,7 @@ CASES = [
 ]
 
 LONG = [
+    Case(name="two troubles, and three requests", budget=Budget(troubles=2), policy=RESENDS, paths=100),
     Case(name="three troubles", budget=Budget(troubles=3), policy=RESENDS, paths=1000),
     Case(name="two crashes and two troubles", budget=Budget(troubles=2, crashes=2), policy=RESENDS, paths=1000),
     Case(

@@ -20,7 +20,7 @@ from worker.events import OrderKey
 from worker.firing.marker import tokens
 
 # A handful in every run, many in the longer profile.
-EXAMPLES = 30
+EXAMPLES = 20
 MANY_EXAMPLES = 1000
 # Steps after which everything has ended or waits for a person: who is held looks every few seconds meanwhile.
 STEPS = 4000

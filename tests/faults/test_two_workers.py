@@ -20,7 +20,7 @@ from worker.runtime.closing import nothing_to_close
 from worker.states import FiringState, TaskState
 
 # Firings in `make test`, where all of it may take three quarters of a minute, and in the longer profile.
-SOME = 60
+SOME = 30
 EXACTLY_AT_ONCE = 50
 MANY = 1000
 # Seconds that a firing may take on a busy machine before a test gives up.

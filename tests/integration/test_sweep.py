@@ -1,10 +1,12 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from connectors.logistic_cloud import DeliveryPage
 from tests.clocks import NOON, ManualClock
-from tests.reading_kit import ACCOUNT, Bench
+from tests.reading_kit import ACCOUNT, Bench, record
 from worker.db import Database
 from worker.db.tables import accounts, links
 from worker.events import EventType
@@ -182,3 +184,29 @@ def _link(number: str) -> dict[str, object]:
 
 def _ignored(progress: Headway) -> None:
     del progress
+
+
+def test_hidden_deliveries_are_asked_for_with_an_end(sqlite_database: Database) -> None:
+    """A source that shows the same full page whatever is asked for keeps no sweep for ever."""
+    bench = Bench(sqlite_database, ManualClock(), page_size=5)
+    for key in range(1, 8):
+        bench.put(key, at=NOON - timedelta(seconds=600))
+    bench.poll(3)
+    for key in range(1, 8):
+        bench.warehouse.remove(key)
+    swept(bench)
+    bench.client.requests.clear()
+    full = tuple({"id": key, **record(f"LS{key}", updatedAt="2026-03-02T11:50:00Z")} for key in range(1, 6))
+
+    def bend(page: DeliveryPage) -> DeliveryPage:
+        assert len(bench.client.requests) < 50
+        return replace(page, records=full) if _by_ids(bench) else page
+
+    bench.client.bend = bend
+    swept(bench)
+
+    assert any(told.startswith("ids=") for told in bench.client.requests)
+
+
+def _by_ids(bench: Bench) -> bool:
+    return bench.client.requests[-1].startswith("ids=")

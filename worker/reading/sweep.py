@@ -111,15 +111,18 @@ class Sweep:
     def _hidden(self, run: "_Run", ids: Sequence[int]) -> None:
         """Those not yet final that were not visible: they may be again, and may have changed meanwhile."""
         for start in range(0, len(ids), run.source.page_size):
-            self._listed(run, DeliveryQuery(ids=tuple(ids[start : start + run.source.page_size])))
+            self._listed(run, tuple(ids[start : start + run.source.page_size]))
 
-    def _listed(self, run: "_Run", query: DeliveryQuery) -> None:
+    def _listed(self, run: "_Run", ids: tuple[int, ...]) -> None:
         """Whatever comes, page by page. What does not is not asked for one by one, night after night."""
-        for number in itertools.count():  # pragma: no branch - the last page is short
-            page = run.source.page(query, number)
+        came = 0
+        for number in itertools.count():  # pragma: no branch - it ends by itself
+            page = run.source.page(DeliveryQuery(ids=ids), number)
             self._recorder.record(run.source, page, proof=proof_of("sweep", None, page), tally=run.tally, alarm=False)
             run.told()
-            if not page.shape.full:
+            came += page.shape.rows
+            # A source that ignores the filter, or the page, would have no end.
+            if not page.shape.full or came >= len(ids):
                 return
 
     def _by_id(self, run: "_Run", ids: Sequence[int]) -> None:

@@ -28,18 +28,24 @@ def read(connection: sa.Connection, name: str) -> Switch | None:
     return None if row is None else Switch(row.name, row.on, row.reason, row.changed_at)
 
 
-def turn(connection: sa.Connection, name: str, *, on: bool, reason: str, now: datetime) -> None:
-    """Set the switch; a reason a person understands goes with it."""
+def turn(connection: sa.Connection, name: str, *, on: bool, reason: str, now: datetime) -> bool:
+    """Set the switch, with a reason that a person understands; whether that changed anything.
+
+    One that stands so already keeps its first reason, also where two processes reach for it in the same moment.
+    """
     values = {"on": on, "reason": reason, "changed_at": now}
-    change = sa.update(switches).where(switches.c.name == name).values(**values)
+    change = sa.update(switches).where(switches.c.name == name, switches.c.on.is_not(on)).values(**values)
     if connection.execute(change).rowcount:
-        return
+        return True
+    if read(connection, name) is not None:
+        return False
     try:
         with connection.begin_nested():
             connection.execute(sa.insert(switches).values(name=name, **values))
     except IntegrityError:
-        # Somebody else was the first to touch it, in this very moment.
-        connection.execute(change)
+        # Somebody else was the first to touch it.
+        return bool(connection.execute(change).rowcount)
+    return True
 
 
 def webhook_is_on(connection: sa.Connection) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from worker.db import Database
 from worker.db.tables import switches
@@ -15,6 +14,7 @@ from worker.event_log import EventLog
 from worker.events import REGISTRY_SOURCE, EventDraft, EventType
 from worker.firing.policy import Cause, Hold, Policy
 from worker.firing.rows import kg_sent_since, wake
+from worker.switches import turn
 
 PAUSE = "pause"
 FREEZE = "freeze"
@@ -68,7 +68,8 @@ class Brakes:
 
     def release(self, connection: sa.Connection, name: str, reason: str) -> None:
         """Release a brake and wake what it held."""
-        self._turn(connection, name, on=False, reason=reason)
+        if self.on(connection, name) is not None:
+            self._turn(connection, name, on=False, reason=reason)
         wake(connection, [_CAUSES[name]], self._database.now(connection))
 
     def freeze(self, connection: sa.Connection, reason: str) -> None:
@@ -87,21 +88,7 @@ class Brakes:
         self._event_log.append(connection, [frozen], now)
 
     def _turn(self, connection: sa.Connection, name: str, *, on: bool, reason: str) -> bool:
-        """Whether that changed anything: two processes may find the same anomaly in the same moment."""
-        values = {"on": on, "reason": reason, "changed_at": self._database.now(connection)}
-        change = sa.update(switches).where(switches.c.name == name, switches.c.on.is_not(on)).values(**values)
-        if connection.execute(change).rowcount:
-            return True
-        known = connection.execute(sa.select(switches.c.name).where(switches.c.name == name)).first()
-        if known is not None or not on:
-            return False
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(switches).values(name=name, **values))
-        except IntegrityError:
-            # Somebody else was the first to touch it.
-            return bool(connection.execute(change).rowcount)
-        return True
+        return turn(connection, name, on=on, reason=reason, now=self._database.now(connection))
 
     def over_limit(self, connection: sa.Connection, policy: Policy, firing_id: int, kg: int) -> Hold | None:
         """Whether these kilograms exceed a limit per delivery or per day."""

@@ -2,7 +2,7 @@
 
 SQLAlchemy's own executemany turns every value of every row through a processor; at ten thousand rows a second that
 costs several times what the database does. Here rows are tuples in the drivers' own form (`micros`, `json_text`), and
-SQLite takes hundreds of them in one statement: it costs half, and other threads go on meanwhile.
+SQLite takes dozens of them in one statement: it costs half, and other threads go on meanwhile.
 """
 
 import itertools
@@ -16,10 +16,10 @@ from sqlalchemy.engine import Dialect
 
 # A value as the drivers of both databases take it.
 Value = int | str | bool | float | None
-# Rows of one statement on SQLite, the largest that fits first.
-_SIZES = (500, 50, 5, 1)
-# Values that SQLite takes in one statement (SQLITE_MAX_VARIABLE_NUMBER since 3.32).
-_MOST_VALUES = 32_766
+# Rows of one statement on SQLite, the largest first.
+_SIZES = (50, 5, 1)
+# Values that any SQLite takes in one statement (SQLITE_MAX_VARIABLE_NUMBER before 3.32).
+_MOST_VALUES = 999
 
 
 def json_text(value: object) -> str:
@@ -55,11 +55,12 @@ class BulkInsert:
         """As few statements as hold all rows, of as few kinds as can be: SQLite keeps them ready."""
         start = 0
         for size in self._sizes:
-            sql = self._statement(connection.dialect, size)
-            while len(rows) - start >= size:
-                piece = itertools.chain.from_iterable(rows[start : start + size])
-                connection.exec_driver_sql(sql, tuple(piece))
-                start += size
+            end = start + (len(rows) - start) // size * size
+            pieces = (rows[first : first + size] for first in range(start, end, size))
+            values = [tuple(itertools.chain.from_iterable(piece)) for piece in pieces]
+            if values:
+                connection.exec_driver_sql(self._statement(connection.dialect, size), values)
+            start = end
 
     def _statement(self, dialect: Dialect, size: int) -> str:
         made = self._made.get((dialect.name, size))

@@ -16,10 +16,12 @@ _CHUNK = 500
 
 def upgrade() -> None:
     """Drop what the record says already, and put the number first in the index of orders."""
-    op.drop_index("ix_deliveries_purchase_order", "deliveries")
-    op.drop_index("ix_deliveries_order", "deliveries")
-    op.drop_column("deliveries", "line_items")
-    op.create_index("ix_deliveries_order", "deliveries", ["purchase_order", "customer_id", "account"])
+    # As a batch: SQLite before 3.35 drops no column, and is what several long-lived distributions have.
+    with op.batch_alter_table("deliveries") as batch:
+        batch.drop_index("ix_deliveries_purchase_order")
+        batch.drop_index("ix_deliveries_order")
+        batch.drop_column("line_items")
+        batch.create_index("ix_deliveries_order", ["purchase_order", "customer_id", "account"])
 
 
 def downgrade() -> None:

@@ -12,10 +12,10 @@ from worker.events import OrderKey
 from worker.runtime import installation
 from worker.runtime.broker import Broker, in_memory_broker, redis_broker
 from worker.runtime.closing import Closing
+from worker.runtime.collecting import collect_seldom
 from worker.runtime.engine import Duties, Engine, Part
 from worker.runtime.forgotten import Forgotten
 from worker.runtime.idleness import DEFAULT_PATIENCE_SECONDS, Due, due
-from worker.runtime.interpreter import tune
 from worker.runtime.leadership import Leadership
 from worker.runtime.nights import SPREAD
 from worker.runtime.pruning import Pruning
@@ -38,7 +38,7 @@ class App(Services):
         self.crediting.firing.account.check_bindings()
         self.customers.prepare()
         self.answering.prepare()
-        tune()
+        collect_seldom()
 
     def take_over(self) -> None:
         """Take up at once what a process left that was killed; only where the lock says that there is no other."""

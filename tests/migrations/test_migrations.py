@@ -11,7 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from tests.clocks import NOON
+from tests.customer_kit import delivery_row
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.db.tables import deliveries, metadata
@@ -67,7 +67,9 @@ def test_line_items_are_the_same_before_and_after_they_had_a_column(blank: Datab
     records = [orjson.dumps({"id": 1, "lineItems": items}), orjson.dumps({"id": 2, "lineItems": None})]
     upgrade(blank)
     with blank.write() as connection:
-        connection.execute(sa.insert(deliveries), [_delivery(n, raw.decode()) for n, raw in enumerate(records, 1)])
+        connection.execute(
+            sa.insert(deliveries), [{**delivery_row(n), "raw": raw.decode()} for n, raw in enumerate(records, 1)]
+        )
         command.downgrade(_config(connection), "0008")
         column = sa.table("deliveries", sa.column("id"), sa.column("line_items", sa.JSON))
         before = connection.execute(sa.select(column.c.line_items).order_by(column.c.id)).scalars().all()
@@ -78,26 +80,6 @@ def test_line_items_are_the_same_before_and_after_they_had_a_column(blank: Datab
     said = {"id": 9, "status": "booked", "article_number": "A1", "unit": "ST", "quantity": "5000"}
     assert before == [[said], None]
     assert after == [(LineItem(id=9, status="booked", article_number="A1", unit="ST", quantity=Decimal(5000)),), None]
-
-
-def _delivery(number: int, raw: str) -> dict[str, object]:
-    return {
-        "account": "acme",
-        "id": number,
-        "customer_id": 7,
-        "status": "draft",
-        "status_inbound": "new",
-        "number": "LS1",
-        "updated_at": NOON,
-        "raw": raw,
-        "content_hash": "h",
-        "turn": 1,
-        "visible": True,
-        "stamp_went_back": False,
-        "unrecognised": [],
-        "first_seen_at": NOON,
-        "changed_at": NOON,
-    }
 
 
 def test_a_database_of_a_newer_version_is_refused_with_the_remedy(blank: Database) -> None:

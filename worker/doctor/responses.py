@@ -1,8 +1,8 @@
 """What is said to customers: which of it the settings allow, what is in doubt, and what waits for a person."""
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
 
+from worker.clock import instant_text
 from worker.db import Database
 from worker.doctor.finding import Finding, note, ok, warning
 from worker.responding.terms import Terms
@@ -62,8 +62,5 @@ def _told(database: Database, host: str, states: Collection[ResponseState]) -> s
         found = waiting(connection, host, states)
     if found is None:
         return None
-    return f"{found.count}, the oldest since {_text(found.since)} about customer order {found.order_id}: {found.reason}"
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    since = instant_text(found.since.replace(microsecond=0))
+    return f"{found.count}, the oldest since {since} about customer order {found.order_id}: {found.reason}"

@@ -5,7 +5,7 @@ A delivery there means goods inbound to the warehouse. No meaning is given to a 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -90,6 +90,38 @@ class DeliveryPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadPage:
+    """One page as it came: what its headers say, as `DeliveryPage` has it, and a body that nobody looked into yet."""
+
+    answer: Answer = field(repr=False)
+    total: int | None
+    page_size: int | None
+    server_time: datetime | None
+    age: int
+    turn: int
+
+    @property
+    def body(self) -> bytes:
+        """The bytes, which are a JSON array of records if all is well."""
+        return self.answer.body
+
+    def read(self) -> DeliveryPage:
+        """Its records; UnexpectedAnswer when the body is not a JSON array."""
+        records = self.answer.json_of_records()
+        if not isinstance(records, list):
+            detail = f"{self.answer.described()} is not a JSON array of deliveries"
+            raise self.answer.unexpected(detail)
+        return DeliveryPage(
+            records=tuple(records),
+            total=self.total,
+            page_size=self.page_size,
+            server_time=self.server_time,
+            age=self.age,
+            turn=self.turn,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAnswer:
     """One raw record, or None where the server answered 404: absent or no access (resources/deliveries)."""
 
@@ -120,9 +152,21 @@ class LogisticCloud:
 
         UnexpectedAnswer when the body is not a JSON array. ValueError for numbers outside what is documented.
         """
+        return self.ask_for_deliveries(query, page=page, page_size=page_size).read()
+
+    def ask_for_deliveries(self, query: DeliveryQuery, *, page: int = 0, page_size: int = MAX_PAGE_SIZE) -> UnreadPage:
+        """Return what `list_deliveries` returns, to be read later: its body may be anything."""
         params = [*query.params(), *_paging(page, page_size)]
         with remedied(_LIST_REMEDIES):
-            return _page(self._client.get("/deliveries", params, operation="list deliveries"))
+            answer = self._client.get("/deliveries", params, operation="list deliveries")
+        return UnreadPage(
+            answer=answer,
+            total=answer.headers.whole_number("x-total"),
+            page_size=answer.headers.whole_number("x-pagesize"),
+            server_time=answer.server_time,
+            age=answer.age,
+            turn=answer.turn,
+        )
 
     def get_delivery(self, delivery_id: int) -> DeliveryAnswer:
         """Return one record by id; UnexpectedAnswer when it is not a JSON object."""
@@ -171,21 +215,6 @@ def _paging(page: int, page_size: int) -> tuple[tuple[str, str], ...]:
         message = f"page must be 0 or more and page_size 1 to {MAX_PAGE_SIZE}, not {page} and {page_size}"
         raise ValueError(message)
     return ("page", str(page)), ("pageSize", str(page_size))
-
-
-def _page(answer: Answer) -> DeliveryPage:
-    records = answer.json_of_records()
-    if not isinstance(records, list):
-        detail = f"{answer.described()} is not a JSON array of deliveries"
-        raise answer.unexpected(detail)
-    return DeliveryPage(
-        records=tuple(records),
-        total=answer.headers.whole_number("x-total"),
-        page_size=answer.headers.whole_number("x-pagesize"),
-        server_time=answer.server_time,
-        age=answer.age,
-        turn=answer.turn,
-    )
 
 
 def _record(answer: Answer) -> Mapping[str, object]:

@@ -15,6 +15,7 @@ from connectors.simulated.warehouse import Page, Warehouse
 from connectors.simulated.warehouse_query import DeliveryFilter, parse_filter
 from connectors.simulated.warehouse_words import JsonObject
 from tests.clocks import NOON, ManualClock
+from tests.preparing_kit import long_lists
 from worker.checkpoints import Checkpoint, nothing
 from worker.db import Database
 from worker.db.tables import deliveries, events
@@ -23,6 +24,7 @@ from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
 from worker.reading.backfill import Backfill
 from worker.reading.coverage import spans
+from worker.reading.first_pages import FirstPages
 from worker.reading.observations import Observations
 from worker.reading.order_reader import OrderReader
 from worker.reading.poller import Poller, PollReport
@@ -165,6 +167,7 @@ class Bench:
         seed: int = 1,
         start: datetime | None = START,
         account: str = ACCOUNT,
+        prepared: bool = False,
         **switches: Any,  # noqa: ANN401 - the switches of the twin
     ) -> None:
         self.database = database
@@ -181,6 +184,7 @@ class Bench:
             lag_floor=lag,
             start=start,
             key_fingerprint="first-key",
+            long_lists=long_lists(account, self.client, page_size) if prepared else None,
         )
         self._ids = iter(range(10**9))
         self.reading = self.built()
@@ -192,6 +196,7 @@ class Bench:
         recorder = Recorder(
             database=self.database,
             observations=Observations(log),
+            first_pages=FirstPages(log),
             accounts=accounts,
             clock=self.clock,
             checkpoint=self._pass,

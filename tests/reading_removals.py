@@ -21,10 +21,11 @@ from worker.reading import (
     window_pages,
     windows,
 )
-from worker.reading.account_source import ReadPage, asked_by
+from worker.reading.account_source import asked_by
 from worker.reading.accounts import Account
 from worker.reading.certificates import Judgement, PageShape, judge_parts
 from worker.reading.coverage import Proof
+from worker.reading.read_page import ReadPage
 from worker.reading.recorder import Tally, Then
 from worker.reading.spans import Span, Window, instant_of
 from worker.reading.tail import Tail

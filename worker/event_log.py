@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.db.bulk import Among, BulkInsert, Value, json_text
+from worker.columns import Value, json_text, micros
+from worker.db.bulk import Among, BulkInsert
 from worker.db.tables import events
-from worker.db.types import micros
-from worker.events import Event, EventDraft, EventType, event_id, next_sequence
+from worker.events import About, Event, EventDraft, EventType, FirstFact, event_id, next_sequence
 from worker.tasks import NewTask, Tasks
 
 _INSERT = BulkInsert(events, "id", "source", "subject", "type", "sequence", "time", "recorded_at", "data")
@@ -29,7 +29,7 @@ class Subscription:
     """Who wants to hear of a type of event, and about which subjects its tasks are."""
 
     kind: str
-    subjects: Callable[[EventDraft], Sequence[str]]
+    subjects: Callable[[About], Sequence[str]]
 
 
 class EventLog:
@@ -64,17 +64,41 @@ class EventLog:
             appended.append(event)
             rows.append(_row(event, moment, recorded_at))
         _INSERT(connection, rows)
-        self._tasks.add(connection, self._duties(drafts, appended), now)
+        self._tasks.add(connection, self._duties(drafts, [event.id for event in appended]), now)
         return appended
 
-    def _duties(self, drafts: Sequence[EventDraft], appended: Sequence[Event]) -> list[NewTask]:
+    def append_first(self, connection: sa.Connection, facts: Sequence[FirstFact], now: datetime) -> None:
+        """Append first facts of one type, each about another subject, as `append` does."""
+        if not facts:
+            return
+        recorded_at, kind = micros(now), facts[0].type.value
+        recently = next_sequence(0, recorded_at)
+        rows: list[tuple[Value, ...]] = [
+            (
+                identity,
+                source,
+                subject,
+                kind,
+                recently if moment <= recorded_at else next_sequence(0, moment),
+                moment,
+                recorded_at,
+                told,
+            )
+            for source, subject, _, identity, moment, told, _ in facts
+        ]
+        _INSERT(connection, rows)
+        self._tasks.add(connection, self._duties(facts, [row[3] for row in facts]), now)
+
+    def _duties(self, facts: Sequence[About], ids: Sequence[str]) -> list[NewTask]:
         # Members of an enumeration are slow keys, and a page holds one or two types.
-        subscribers = {str(kind): self._subscriptions.get(kind, ()) for kind in {draft.type for draft in drafts}}
+        subscribers = [(kind, self._subscriptions.get(kind, ())) for kind in {fact.type for fact in facts}]
         return [
-            NewTask(subscription.kind, subject, event.id)
-            for draft, event in zip(drafts, appended, strict=True)
-            for subscription in subscribers[event.type]
-            for subject in subscription.subjects(draft)
+            NewTask(subscription.kind, subject, identity)
+            for fact, identity in zip(facts, ids, strict=True)
+            for kind, subscriptions in subscribers
+            if kind is fact.type
+            for subscription in subscriptions
+            for subject in subscription.subjects(fact)
         ]
 
 

@@ -4,12 +4,13 @@ An event is an immutable fact in the past tense. `docs/events.md` lists them.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+import orjson
 
 
 class EventType(StrEnum):
@@ -38,8 +39,7 @@ class EventType(StrEnum):
     CREDITS_FROZEN = "waybill.credits.frozen"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OrderKey:
+class OrderKey(NamedTuple):
     """An order: the deliveries of one account and customer that share a purchase order number, byte for byte."""
 
     account: str
@@ -114,6 +114,55 @@ class EventDraft(NamedTuple):
     origin: datetime | None = None
     # Nothing was ever told about the subject. Whoever says so knows it, and spares looking that up.
     first: bool = False
+
+
+class About(Protocol):
+    """What a subscriber may know of a fact to tell which subjects its tasks are about."""
+
+    @property
+    def source(self) -> str:
+        """CloudEvents `source`."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """CloudEvents `subject`."""
+        ...
+
+    @property
+    def type(self) -> EventType:
+        """CloudEvents `type`."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The document."""
+        ...
+
+    @property
+    def orders(self) -> Sequence[OrderKey]:
+        """The orders concerned."""
+        ...
+
+
+class FirstFact(NamedTuple):
+    """The first fact about a subject, written beforehand: whoever makes it has looked up that nothing was told yet."""
+
+    source: str
+    subject: str
+    type: EventType
+    id: str
+    # Whole microseconds since 1970.
+    moment: int
+    # The document as JSON.
+    told: str
+    orders: tuple[OrderKey, ...]
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The document, for who looks into it."""
+        document: dict[str, Any] = orjson.loads(self.told)
+        return document
 
 
 class Event(NamedTuple):

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from worker.columns import json_text, micros
 from worker.db import for_update
-from worker.db.bulk import BulkInsert, json_text
+from worker.db.bulk import BulkInsert
 from worker.db.tables import tasks
-from worker.db.types import micros
 from worker.errors import LostClaim
 from worker.states import TaskState
 

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import orjson
 
 from connectors.simulated.clock import Clock, stamp
 from connectors.simulated.switches import PageOrder, Panel, WarehouseSwitches
-from connectors.simulated.warehouse_query import DeliveryFilter
+from connectors.simulated.warehouse_query import DeliveryFilter, Span
 from connectors.simulated.warehouse_shelf import Found, Row, Shelf
 from connectors.simulated.warehouse_words import JsonObject
 
@@ -193,6 +194,10 @@ class Warehouse:
     def _matching(self, asked: DeliveryFilter) -> list[Row]:
         switches = self.panel.now
         candidates = self._visible.candidates(asked, use_time=not switches.filters_ignored)
+        if asked.is_span_only:
+            # They lie in the span, ends included; which of those count is all that is left to say.
+            without = _excluded_ends(asked.updated, switches)
+            return [row for row in candidates if row.updated not in without] if without else candidates
         return [row for row in candidates if matches(row, asked, switches)]
 
     def _sort(self, rows: list[Row]) -> None:
@@ -200,7 +205,7 @@ class Warehouse:
         if order is PageOrder.SHUFFLED:
             self.chance.shuffle(rows)
         elif order is PageOrder.BY_ID:
-            rows.sort(key=lambda row: row.key)
+            rows.sort(key=attrgetter("key"))
         else:
             rows.sort(key=lambda row: (row.updated, row.key), reverse=order is PageOrder.UPDATED_DESC)
 
@@ -222,6 +227,11 @@ def matches(row: Row, asked: DeliveryFilter, switches: WarehouseSwitches) -> boo
     if asked.ids is not None and row.key not in asked.ids:
         return False
     return (switches.filters_ignored or _in_time(row, asked, switches)) and _exactly(row, asked)
+
+
+def _excluded_ends(span: Span, switches: WarehouseSwitches) -> set[float]:
+    ends = ((span.low, switches.min_inclusive), (span.high, switches.max_inclusive))
+    return {end for end, inclusive in ends if end is not None and not inclusive and not switches.filters_ignored}
 
 
 def _in_time(row: Row, asked: DeliveryFilter, switches: WarehouseSwitches) -> bool:

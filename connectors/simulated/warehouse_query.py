@@ -59,6 +59,11 @@ class DeliveryFilter:
         """The exact purchase order asked for, if any."""
         return dict(self.exact).get("numberPurchaseOrder")
 
+    @property
+    def is_span_only(self) -> bool:
+        """Whether nothing but a span of ``updatedAt`` is asked for."""
+        return self.ids is None and not self.exact and self.created == Span()
+
 
 def parse_filter(query: Iterable[tuple[str, str]]) -> DeliveryFilter:
     """Read the query of ``GET /deliveries``; raise :class:`BadQueryError` on a value outside the documented ones.

@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from worker.columns import json_text, micros
 from worker.db import Database
-from worker.db.bulk import Among, BulkInsert, json_text
+from worker.db.bulk import Among, BulkInsert
 from worker.db.tables import deliveries, events
-from worker.db.types import micros
 
 MOMENT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 COLUMNS = ("id", "source", "subject", "type", "sequence", "time", "recorded_at", "data")

@@ -129,7 +129,7 @@ def test_without_a_count_the_next_page_must_be_empty(database: Database) -> None
 
 def test_an_account_that_is_not_configured_is_named(bench: Bench) -> None:
     """A reading of an account that left the settings says so."""
-    reading = bench.reading.order_reader.read(replace(KEY, account="other.logistic.cloud"))
+    reading = bench.reading.order_reader.read(KEY._replace(account="other.logistic.cloud"))
 
     assert not reading.proved
     assert "other.logistic.cloud is not in the settings" in reading.reason

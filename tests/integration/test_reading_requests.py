@@ -11,8 +11,8 @@ from connectors.simulated.switches import PageOrder
 from tests.clocks import NOON, ManualClock
 from tests.reading_kit import Bench
 from worker.db import Database
-from worker.reading.account_source import ReadPage
 from worker.reading.certificates import Proved
+from worker.reading.read_page import ReadPage
 from worker.reading.recorder import Tally
 from worker.reading.spans import Window, second_of
 from worker.reading.window_job import Job

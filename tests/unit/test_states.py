@@ -8,7 +8,7 @@ import pytest
 from tests.clocks import NOON
 from worker.checkpoints import KILL_AT, KillAt, from_environment, nothing
 from worker.clock import SystemClock
-from worker.db.types import micros
+from worker.columns import micros
 from worker.errors import DatabaseUnavailable
 from worker.events import OrderKey, firing_subject, next_sequence
 from worker.states import (

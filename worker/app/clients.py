@@ -16,6 +16,8 @@ from worker.clock import Clock
 from worker.db import Database
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import fingerprint_of, source_budget
+from worker.reading.prepared_pages import PreparedPages
+from worker.reading.preparer import Preparer
 from worker.reading.waits import Waits, WatchedTurns
 
 # Requests a second from which on pages come faster than they are waited for: below, a turn taken ahead is one that
@@ -44,6 +46,7 @@ class Clients:
         self._made: list[HttpClient] = []
         self._accounts: dict[str, tuple[HttpClient, Budget]] = {}
         self._waits: dict[str, Waits] = {}
+        self._preparer = Preparer(clock.monotonic)
         self._barmate: tuple[HttpClient, Budget] | None = None
 
     def source(self, account: AccountSettings, lane: Lane = Lane.POLL) -> AccountSource | None:
@@ -54,15 +57,27 @@ class Clients:
         client, budget = self._account(account, key)
         turns = budget.lane(lane)
         watched = WatchedTurns(turns, turns.observed, self.waits(account.name))
+        warehouse = LogisticCloud(client.with_turns(watched, watched.observed))
+        fast = account.requests_per_second >= FAST
         return AccountSource(
             name=account.name,
-            client=LogisticCloud(client.with_turns(watched, watched.observed)),
+            client=warehouse,
             page_size=account.page_size,
             lag_floor=account.lag_seconds,
             start=account.start,
             key_fingerprint=fingerprint_of(key),
-            ahead=AHEAD_PAGES if account.requests_per_second >= FAST else 0,
+            ahead=AHEAD_PAGES if fast else 0,
+            long_lists=self._long_lists(account, warehouse) if fast else None,
         )
+
+    def _long_lists(self, account: AccountSettings, warehouse: LogisticCloud) -> PreparedPages:
+        return PreparedPages(
+            account=account.name, client=warehouse, page_size=account.page_size, preparer=self._preparer
+        )
+
+    def rest(self) -> None:
+        """End what nobody has used for a while."""
+        self._preparer.rest()
 
     def waits(self, name: str) -> Waits:
         """The requests to an account that are out."""
@@ -172,6 +187,7 @@ class Clients:
 
     def close(self) -> None:
         """Close all their connections."""
+        self._preparer.close()
         for client in self._made:
             client.close()
 

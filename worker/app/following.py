@@ -26,6 +26,7 @@ from worker.reading import accounts
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
 from worker.reading.backfill import Backfill, BackfillReport
+from worker.reading.first_pages import FirstPages
 from worker.reading.headway import Tell
 from worker.reading.observations import Observations
 from worker.reading.order_reader import OrderReader
@@ -133,6 +134,7 @@ class Following:
             },
             leases=leases,
             wake=wake,
+            rest=self._clients.rest,
         )
 
     def _backfill(self, account: str, since: datetime, until: datetime, tell: Tell) -> Result:
@@ -162,6 +164,7 @@ class Following:
         return Recorder(
             database=self._database,
             observations=Observations(self._event_log),
+            first_pages=FirstPages(self._event_log),
             accounts=self._accounts,
             clock=self._clock,
             checkpoint=self._checkpoint,

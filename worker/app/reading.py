@@ -36,6 +36,7 @@ class Reading:
         rhythms: Mapping[str, Rhythm],
         leases: Leases | None,
         wake: Callable[[], None],
+        rest: Callable[[], None],
     ) -> None:
         self._pollers: Mapping[str, Poller] = {poller.source.name: poller for poller in pollers}
         self._backfill = backfill
@@ -43,6 +44,7 @@ class Reading:
         self._rhythms = rhythms
         self._leases = leases
         self._wake = wake
+        self._rest = rest
         self._reports: dict[str, PollReport] = {}
 
     def names(self) -> tuple[str, ...]:
@@ -90,6 +92,7 @@ class Reading:
     def _poll(self, account: str, *, force: bool) -> PollReport:
         with self._alone(account):
             report = self._pollers[account].run_once(force=force)
+        self._rest()
         self._told(report)
         self._reports[account] = report
         if report.appeared or report.changed:

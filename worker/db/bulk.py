@@ -1,7 +1,7 @@
 """Many rows at once, for what is written and looked up a page at a time: statements are made once a dialect.
 
 SQLAlchemy's own executemany turns every value of every row through a processor; at ten thousand rows a second that
-costs several times what the database does. Here rows are tuples in the drivers' own form (`micros`, `json_text`), and
+costs several times what the database does. Here rows are tuples in the drivers' own form (`worker.columns`), and
 SQLite takes dozens of them in one statement: it costs half, and other threads go on meanwhile.
 """
 
@@ -14,17 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 
-# A value as the drivers of both databases take it.
-Value = int | str | bool | float | None
+from worker.columns import Value
+
 # Rows of one statement on SQLite, the largest first.
 _SIZES = (50, 5, 1)
 # Values that any SQLite takes in one statement (SQLITE_MAX_VARIABLE_NUMBER before 3.32).
 _MOST_VALUES = 999
-
-
-def json_text(value: object) -> str:
-    """A value as a JSON column keeps it."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 class BulkInsert:

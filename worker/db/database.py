@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from worker.clock import Clock
+from worker.columns import json_text
 from worker.db.clock import DatabaseClock
 from worker.db.types import Instant
 from worker.errors import DatabaseOutOfReach, DatabaseUnavailable
@@ -47,10 +48,6 @@ _REMEDIES: tuple[tuple[str, tuple[type[DatabaseUnavailable], str]], ...] = (
 POOL_SIZE = 40
 
 
-def _dumps(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # BEGIN is ours (see `_begin`): the driver's own would start writers as readers and let them fail in the middle.
     connection.isolation_level = None
@@ -71,7 +68,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
         options: dict[str, Any] = {
-            "json_serializer": _dumps,
+            "json_serializer": json_text,
             "json_deserializer": orjson.loads,
             "pool_size": POOL_SIZE,
         }

@@ -1,17 +1,11 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(moment: datetime) -> int:
-    """Whole microseconds since 1970; a naive datetime is a mistake of ours and raises TypeError."""
-    return (moment - _EPOCH) // _MICROSECOND
+from worker.columns import instant_of_micros, micros
 
 
 class Instant(sa.types.TypeDecorator[datetime]):
@@ -31,4 +25,4 @@ class Instant(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """The aware instant."""
         del dialect
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else instant_of_micros(value)

@@ -1,12 +1,14 @@
 """One logistic.cloud account as the readers see it: its settings, its client, and how a page of it is asked for."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from connectors.logistic_cloud import DeliveryAnswer, DeliveryPage, DeliveryQuery, ServerTime
-from worker.reading.certificates import Asked, PageShape
-from worker.reading.normalizer import DeliveryRecord, SetAside, normalize
+from worker.reading.certificates import Asked
+from worker.reading.prepared_pages import PreparedPages
+from worker.reading.read_page import ReadPage, page_of
 
 
 class DeliverySource(Protocol):
@@ -26,16 +28,6 @@ class DeliverySource(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPage:
-    """One page as it was read by the request with that turn. No server time where the answer came from a cache."""
-
-    records: tuple[DeliveryRecord | SetAside, ...]
-    shape: PageShape
-    server_time: datetime | None
-    turn: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSource:
     """An account and how to read it.
 
@@ -51,34 +43,26 @@ class AccountSource:
     key_fingerprint: str
     # Pages that may be read ahead of the one that is stored; where turns are scarce there is nothing to gain.
     ahead: int = 0
+    # How long lists are read where that pays.
+    long_lists: PreparedPages | None = None
 
     def page(self, query: DeliveryQuery, number: int) -> ReadPage:
         """One page of a list, its records normalized. One request."""
         page = self.client.list_deliveries(query, page=number, page_size=self.page_size)
-        records = tuple(normalize(record) for record in page.records)
-        return ReadPage(
-            records=records,
-            shape=_shape(records, page, self.page_size),
-            server_time=None if page.age > 0 else page.server_time,
-            turn=page.turn,
-        )
+        if self.long_lists is not None:
+            self.long_lists.expect(page.total)
+        return page_of(page, self.page_size)
 
-
-def _shape(records: tuple[DeliveryRecord | SetAside, ...], page: DeliveryPage, asked_size: int) -> PageShape:
-    stamps = [record.stamp for record in records if record.stamp is not None]
-    return PageShape(
-        identities=tuple(record.identity for record in records),
-        oldest=min(stamps, default=None),
-        newest=max(stamps, default=None),
-        total=page.total,
-        size=_size_in_force(page.page_size, asked_size),
-        age=page.age,
-    )
-
-
-def _size_in_force(told: int | None, asked: int) -> int:
-    """A server that clamps says so; one that says nothing, or that a page holds no rows, gave what was asked."""
-    return asked if not told else min(told, asked)
+    def pages(self, query: DeliveryQuery, total: int | None) -> Generator[ReadPage]:
+        """Pages 0, 1, 2 … of a list that was counted as `total`, as long as they are asked for. One request each."""
+        number = 0
+        if self.long_lists is not None:
+            for page in self.long_lists.of(query, total):
+                yield page
+                number += 1
+        while True:
+            yield self.page(query, number)
+            number += 1
 
 
 def asked_by(query: DeliveryQuery) -> Asked:

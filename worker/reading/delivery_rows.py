@@ -1,18 +1,17 @@
 """Deliveries as rows: what a record becomes in the table, and what a row says to the services above."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from worker.db.bulk import BulkInsert, Value, json_text
+from worker.columns import Value, micros
+from worker.db.bulk import BulkInsert
 from worker.db.tables import deliveries
-from worker.db.types import micros
 from worker.events import OrderKey
+from worker.reading.first_rows import RECORD_COLUMNS
 from worker.reading.normalizer import DeliveryRecord, line_items_of
 from worker.standing import DeliveryFacts
 
@@ -21,18 +20,7 @@ FINAL = ("completed", "cancelled")
 
 _INSERT = BulkInsert(
     deliveries,
-    "account",
-    "id",
-    "customer_id",
-    "status",
-    "status_inbound",
-    "number",
-    "number_external",
-    "purchase_order",
-    "updated_at",
-    "created_at",
-    "raw",
-    "content_hash",
+    *RECORD_COLUMNS,
     "turn",
     "visible",
     "stamp_went_back",
@@ -77,60 +65,17 @@ def row_values(record: DeliveryRecord) -> dict[str, object]:
     }
 
 
-def insert_new(
-    connection: sa.Connection, account: str, new: Iterable[tuple[DeliveryRecord, int]], now: datetime
-) -> None:
-    """Keep records of deliveries that are not held yet, each with the turn of the request that read it."""
+# A delivery that is not held yet: its columns and unrecognised values (`first_rows`), and the turn that read it.
+NewRow = tuple[tuple[Value, ...], str, int]
+
+
+def insert_new(connection: sa.Connection, new: Iterable[NewRow], now: datetime) -> None:
+    """Keep deliveries that are not held yet."""
     moment = micros(now)
-    _INSERT(connection, [_new_row(account, record, turn, moment) for record, turn in new])
-
-
-def _new_row(account: str, record: DeliveryRecord, turn: int, moment: int) -> tuple[Value, ...]:
-    updated_at = micros(record.updated_at)
-    created_at = updated_at if record.created_at is record.updated_at else _micros_or_none(record.created_at)
-    return (
-        account,
-        record.id,
-        record.customer_id,
-        record.status,
-        record.status_inbound,
-        record.number,
-        record.number_external,
-        record.purchase_order,
-        updated_at,
-        created_at,
-        record.raw,
-        record.content_hash,
-        turn,
-        True,
-        False,
-        json_text(record.unrecognised) if record.unrecognised else "[]",
-        moment,
-        moment,
+    _INSERT(
+        connection,
+        [(*columns, turn, True, False, unrecognised, moment, moment) for columns, unrecognised, turn in new],
     )
-
-
-def _micros_or_none(moment: datetime | None) -> int | None:
-    return None if moment is None else micros(moment)
-
-
-def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]:
-    """A delivery as events tell it: the keys of DESIGN §8, and its line items in sum."""
-    items = record.wire_items
-    return {
-        "account": account,
-        "id": record.id,
-        "customer_id": record.customer_id,
-        "status": record.status,
-        "status_inbound": record.status_inbound,
-        "number": record.number,
-        "number_external": record.number_external,
-        "purchase_order": record.purchase_order,
-        "updated_at": record.updated_text,
-        "created_at": record.created_text,
-        "line_items": None if items is None else _in_sum(tuple([item["status"] for item in items])),
-        "unrecognised": record.unrecognised,
-    }
 
 
 def order_key(account: str, customer_id: int | None, purchase_order: str | None) -> OrderKey | None:
@@ -138,9 +83,3 @@ def order_key(account: str, customer_id: int | None, purchase_order: str | None)
     if customer_id is None or purchase_order is None or not purchase_order.strip():
         return None
     return OrderKey(account, customer_id, purchase_order)
-
-
-# Most deliveries are one of a few kinds: so many items, all booked.
-@lru_cache(maxsize=1024)
-def _in_sum(statuses: tuple[str, ...]) -> Mapping[str, object]:
-    return {"count": len(statuses), "by_status": dict(sorted(Counter(statuses).items()))}

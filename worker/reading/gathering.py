@@ -8,8 +8,9 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from worker.reading.account_source import ReadPage, asked_by
+from worker.reading.account_source import asked_by
 from worker.reading.certificates import PAGES, Judgement, Proved, judge_parts, page_trouble
+from worker.reading.read_page import ReadPage
 from worker.reading.spans import Window
 from worker.reading.window_job import Job, WindowDesk, query_for
 

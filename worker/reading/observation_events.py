@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from worker.clock import instant_text
 from worker.events import EventDraft, EventType, OrderKey, account_source, delivery_subject
-from worker.reading.delivery_rows import delivery_document, order_key
+from worker.reading.delivery_rows import order_key
+from worker.reading.first_rows import told_by_reading, told_by_record
 from worker.reading.normalizer import DeliveryRecord
 
 
@@ -33,13 +34,8 @@ def change_draft(change: Change, account: str) -> EventDraft:
     """The fact that a delivery appeared, changed or returned, with what explains it later."""
     kind, record, turn, held, went_back, mended, _freed, proof = change
     data = {
-        "delivery": delivery_document(account, record),
-        "previous": None if held is None else _previous(held),
-        "raw_hash": record.content_hash,
-        "turn": turn,
-        "stamp_went_back": went_back,
-        "parses_again": mended,
-        "proof": proof,
+        **told_by_record(account, record, None if held is None else _previous(held)),
+        **told_by_reading(turn, proof, went_back=went_back, mended=mended),
     }
     return EventDraft(
         account_source(account),

@@ -18,6 +18,7 @@ from worker.event_log import EventLog
 from worker.events import EventDraft, EventType, OrderKey
 from worker.reading import accounts, set_aside
 from worker.reading.delivery_rows import insert_new, row_values
+from worker.reading.first_rows import record_columns, unrecognised_column
 from worker.reading.normalizer import DeliveryRecord, SetAside
 from worker.reading.observation_events import Change, change_draft, vanished_draft
 from worker.reading.set_aside import Broken
@@ -227,16 +228,20 @@ def _verdict(item: _Parsed, held: sa.Row[Any] | None, *, freed: tuple[OrderKey, 
 
 
 def _write(connection: sa.Connection, changes: Sequence[Change], circumstances: Circumstances) -> None:
-    new = [change for change in changes if change.held is None]
-    insert_new(connection, circumstances.account, [(change.record, change.turn) for change in new], circumstances.now)
+    account, now = circumstances.account, circumstances.now
+    new = [(change.record, change.turn) for change in changes if change.held is None]
+    insert_new(
+        connection,
+        [(record_columns(account, record), unrecognised_column(record), turn) for record, turn in new],
+        now,
+    )
     known = [change for change in changes if change.held is not None]
     if known:
         statement = sa.update(deliveries).where(
             deliveries.c.account == sa.bindparam("this_account"), deliveries.c.id == sa.bindparam("this_id")
         )
         rows = [
-            {**_values(change, circumstances), "this_account": circumstances.account, "this_id": change.record.id}
-            for change in known
+            {**_values(change, circumstances), "this_account": account, "this_id": change.record.id} for change in known
         ]
         connection.execute(statement, rows)
 

@@ -15,9 +15,10 @@ from worker.db import Database
 from worker.db.tables import deliveries
 from worker.events import OrderKey
 from worker.reading import accounts
-from worker.reading.account_source import AccountSource, ReadPage, asked_by
+from worker.reading.account_source import AccountSource, asked_by
 from worker.reading.certificates import Proved, judge_one_answer, judge_pass
 from worker.reading.normalizer import DeliveryRecord, SetAside
+from worker.reading.read_page import ReadPage
 from worker.reading.recorder import Recorder, Tally, proof_of
 from worker.standing import OrderReading
 

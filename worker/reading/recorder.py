@@ -16,10 +16,12 @@ from worker.checkpoints import Checkpoint
 from worker.clock import Clock, instant_text
 from worker.db import Database
 from worker.reading import coverage
-from worker.reading.account_source import AccountSource, ReadPage
+from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
+from worker.reading.first_pages import FirstPage, FirstPages
 from worker.reading.normalizer import DeliveryRecord, SetAside, normalize
 from worker.reading.observations import Circumstances, News, Observations, Observed, Recorded
+from worker.reading.read_page import ReadPage
 from worker.reading.spans import Window, instant_of, second_of
 
 # Up to this many ids are asked for one by one; more are asked for in lists.
@@ -88,12 +90,14 @@ class Recorder:
         *,
         database: Database,
         observations: Observations,
+        first_pages: FirstPages,
         accounts: Accounts,
         clock: Clock,
         checkpoint: Checkpoint,
     ) -> None:
         self._database = database
         self._observations = observations
+        self._first_pages = first_pages
         self._accounts = accounts
         self._clock = clock
         self._checkpoint = checkpoint
@@ -128,12 +132,14 @@ class Recorder:
             return
         self._checkpoint("poller: page read")
         tally.requests += len(gathered)
-        tally.rows += sum(len(page.records) for page, _ in gathered)
+        tally.rows += sum(page.shape.rows for page, _ in gathered)
         last, proof = gathered[-1]
         circumstances = self._circumstances(source, last.server_time, proof, confirmed=False)
-        observed = [Observed(record, page.turn, proof) for page, proof in gathered for record in page.records]
         with self._database.write() as connection:
-            recorded = self._keep(connection, observed, circumstances, tally, alarm=alarm)
+            recorded = self._keep_first(connection, gathered, circumstances, tally)
+            if recorded is None:
+                observed = [Observed(record, page.turn, proof) for page, proof in gathered for record in page.records]
+                recorded = self._keep(connection, observed, circumstances, tally, alarm=alarm)
             if not recorded.suspicious:
                 then(connection)
         if recorded.suspicious:
@@ -162,6 +168,23 @@ class Recorder:
             if answers.complete:
                 then(connection)
         return answers
+
+    def _keep_first(
+        self, connection: sa.Connection, gathered: Sequence[Gathered], circumstances: Circumstances, tally: Tally
+    ) -> Recorded | None:
+        """Keep pages that were prepared, if all on them is new, and nobody has to be told of one of them."""
+        pages = [FirstPage(page.prepared, page.turn, proof) for page, proof in gathered if page.prepared is not None]
+        seconds = [second for page, _ in gathered for second in page.seconds]
+        if len(pages) < len(gathered) or not seconds or tally.news is not None:
+            return None
+        seen = Window(min(seconds), max(seconds))
+        if coverage.certified_spans(connection, circumstances.account, seen):
+            return None
+        appeared = self._first_pages.record(connection, pages, circumstances.account, circumstances.now)
+        if appeared is None:
+            return None
+        tally.appeared += appeared
+        return Recorded()
 
     def _keep(
         self,

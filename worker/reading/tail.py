@@ -10,10 +10,11 @@ from connectors.logistic_cloud import DeliveryQuery
 from worker.clock import Clock
 from worker.db import Database
 from worker.reading import accounts, coverage
-from worker.reading.account_source import AccountSource, ReadPage, asked_by
+from worker.reading.account_source import AccountSource, asked_by
 from worker.reading.accounts import Account, Accounts
 from worker.reading.certificates import FilterNotUnderstood, Judgement, Proved, judge_one_answer
 from worker.reading.coverage import Proof
+from worker.reading.read_page import ReadPage
 from worker.reading.recorder import Recorder, Tally, Then, nothing_else, proof_of
 from worker.reading.source_clock import SourceClock
 from worker.reading.spans import Window, instant_of, window_or_none

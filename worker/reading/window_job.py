@@ -10,11 +10,12 @@ from connectors.logistic_cloud import DeliveryQuery
 from worker.clock import Clock
 from worker.db import Database
 from worker.reading import accounts, coverage
-from worker.reading.account_source import AccountSource, ReadPage
+from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
 from worker.reading.certificates import Proved
 from worker.reading.coverage import Proof
 from worker.reading.pace import Pace
+from worker.reading.read_page import ReadPage
 from worker.reading.recorder import Gathered, Recorder, Tally, Then, nothing_else, proof_of
 from worker.reading.spans import Span, Window, instant_of
 from worker.states import CoverageState

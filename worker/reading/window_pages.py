@@ -1,11 +1,12 @@
 """The pages of a window: how it is probed with one answer, and read with a pass."""
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from connectors.errors import ConnectorError
 from connectors.logistic_cloud import DeliveryQuery
-from worker.reading.account_source import AccountSource, ReadPage, asked_by
+from worker.reading.account_source import AccountSource, asked_by
 from worker.reading.ahead import Ahead
 from worker.reading.certificates import (
     Judgement,
@@ -17,7 +18,8 @@ from worker.reading.certificates import (
     page_trouble,
 )
 from worker.reading.pace import MAX_PAGES
-from worker.reading.spans import Window, second_of
+from worker.reading.read_page import ReadPage
+from worker.reading.spans import Window
 from worker.reading.window_job import Job, WindowDesk, query_for
 
 # How often an answer that contradicts itself is asked for in one round.
@@ -61,12 +63,13 @@ class _Pass:
 
     def read(self, source: AccountSource) -> Iterator[JudgedPage]:
         """Page after page with what it brings the judgement to, until there is one. One request each."""
-        judged: Judgement | None = None
-        while judged is None:
-            page = source.page(self.query, len(self.shapes))
-            judged = self.add(page.shape)
-            self.stamps.extend(stamps_of(page))
-            yield page, judged
+        with closing(source.pages(self.query, self.total)) as pages:
+            for page in pages:
+                judged = self.add(page.shape)
+                self.stamps.extend(page.seconds)
+                yield page, judged
+                if judged is not None:
+                    return
 
     def _moved(self, shape: PageShape) -> NotProved | None:
         """Only to end early: what is seen here would be seen at the end."""
@@ -78,11 +81,6 @@ class _Pass:
 
     def _longest(self, shape: PageShape) -> int:
         return MAX_PAGES if self.total is None else self.total // max(1, shape.size)
-
-
-def stamps_of(page: ReadPage) -> list[int]:
-    """The seconds of a page's rows, in the order of the list."""
-    return [second_of(record.stamp) for record in page.records if record.stamp is not None]
 
 
 class WindowPages:

@@ -25,7 +25,7 @@ from worker.reading.normalizer import INBOUND_STATUSES, PRIORITIES, STATUSES
 from worker.reading.parts import Part
 from worker.reading.spans import Window
 from worker.reading.window_job import Job, WindowDesk, query_for
-from worker.reading.window_pages import Passed, WindowPages, stamps_of
+from worker.reading.window_pages import Passed, WindowPages
 
 # How often a pass over one second is tried in one round.
 TRIES = 3
@@ -75,7 +75,7 @@ class WindowReader:
         window = part.window
         page, judged = yield from self._pages.probe(job, window)
         total, size = page.shape.total, page.shape.size
-        stamps: Sequence[int] = stamps_of(page)
+        stamps: Sequence[int] = page.seconds
         if page.shape.full and total is not None:
             passed = yield from self._passes(job, window, total, size)
             judged, stamps = (judged, stamps) if passed is None else (passed.judged, passed.stamps)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from worker.customers.linking import LinkBy
-from worker.events import EventDraft, EventType
+from worker.events import About, EventType
 
 DELIVERY_EVENTS = (
     EventType.DELIVERY_APPEARED,
@@ -25,7 +25,7 @@ _KEYS: Mapping[LinkBy, str] = {
     LinkBy.NUMBER_PURCHASE_ORDER: "purchase_order",
 }
 
-Subjects = Callable[[EventDraft], Sequence[str]]
+Subjects = Callable[[About], Sequence[str]]
 
 
 def subjects_of(link_by: LinkBy) -> Subjects:
@@ -35,7 +35,7 @@ def subjects_of(link_by: LinkBy) -> Subjects:
     """
     key = _KEYS.get(link_by)
 
-    def subjects(draft: EventDraft) -> Sequence[str]:
+    def subjects(draft: About) -> Sequence[str]:
         if draft.type in CUSTOMER_ORDER_EVENTS:
             return _values(draft.data.get("customer_order"), "id")
         named = (*_values(draft.data.get("delivery"), key), *_values(draft.data.get("previous"), key))

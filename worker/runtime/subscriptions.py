@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from worker import kinds
 from worker.event_log import Subscription
-from worker.events import EventDraft, EventType
+from worker.events import About, EventType
 from worker.responding.subjects import CUSTOMER_ORDER_EVENTS, DELIVERY_EVENTS, Subjects
 
 # Events that end here: told to the webhook, if there is one, and to nobody else.
@@ -22,14 +22,14 @@ TERMINAL = frozenset(
     }
 )
 
-_Subjects = Callable[[EventDraft], Sequence[str]]
+_Subjects = Callable[[About], Sequence[str]]
 
 
-def _its_subject(draft: EventDraft) -> Sequence[str]:
+def _its_subject(draft: About) -> Sequence[str]:
     return (f"{draft.source}|{draft.subject}",)
 
 
-def _its_orders(draft: EventDraft) -> Sequence[str]:
+def _its_orders(draft: About) -> Sequence[str]:
     if len(draft.orders) == 1:
         return (draft.orders[0].text,)
     return tuple(dict.fromkeys(key.text for key in draft.orders))

@@ -1,0 +1,64 @@
+"""Pages that are prepared as by a process of its own, without the process, from a source without HTTP."""
+
+import marshal
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from connectors.answer import Answer
+from connectors.logistic_cloud import DeliveryPage, DeliveryQuery, UnreadPage
+from worker.reading.prepared import Prepared
+from worker.reading.prepared_pages import PreparedPages
+from worker.reading.preparer import Preparer
+from worker.reading.preparing import NOTHING, answer_to
+
+
+class _Lists(Protocol):
+    def list_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> DeliveryPage: ...
+
+
+@dataclass(slots=True)
+class Unread:
+    """The lists of a source, each page as the bytes that it came as."""
+
+    lists: _Lists
+
+    def ask_for_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> UnreadPage:
+        """One page."""
+        found = self.lists.list_deliveries(query, page=page, page_size=page_size)
+        return UnreadPage(
+            answer=Answer(status=200, body=orjson.dumps(list(found.records)), turn=found.turn),
+            total=found.total,
+            page_size=found.page_size,
+            server_time=found.server_time,
+            age=found.age,
+            turn=found.turn,
+        )
+
+
+class SameProcess:
+    """Does what the other process does, at once and here."""
+
+    def __init__(self) -> None:
+        self._answer = NOTHING
+        self.ended = False
+
+    def submit(self, account: str, body: bytes) -> None:
+        """Prepare it."""
+        self._answer = answer_to(account, body)
+
+    def collect(self) -> Prepared | None:
+        """What came of it, as it comes over the line."""
+        answer, self._answer = self._answer, NOTHING
+        return None if answer == NOTHING else Prepared(marshal.loads(answer))  # noqa: S302 - made above
+
+    def end(self) -> None:
+        """Nothing is left."""
+        self.ended = True
+
+
+def long_lists(account: str, lists: _Lists, page_size: int) -> PreparedPages:
+    """Every list of a page and more is long."""
+    preparer = Preparer(lambda: 0.0, start=SameProcess, cores=2)
+    return PreparedPages(account=account, client=Unread(lists), page_size=page_size, preparer=preparer, long=1)

@@ -1,0 +1,118 @@
+"""What a delivery that is new leaves behind: its row and its first event, but for what is known only when it is kept.
+
+Pure, and light to import: a process of its own makes these for whole pages (`worker.reading.preparing`).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+
+from worker.columns import json_text, micros
+from worker.events import EventDraft, EventType, account_source, delivery_subject, event_id
+from worker.reading.normalizer import DeliveryRecord
+
+# Columns of `deliveries` that its record gives, in the order of the table.
+RECORD_COLUMNS = (
+    "account",
+    "id",
+    "customer_id",
+    "status",
+    "status_inbound",
+    "number",
+    "number_external",
+    "purchase_order",
+    "updated_at",
+    "created_at",
+    "raw",
+    "content_hash",
+)
+RecordColumns = tuple[str, int, int, str, str, str, str | None, str | None, int, int | None, str, str]
+
+
+# A new delivery: its `RECORD_COLUMNS`, the column of values that nobody documented, its event's id and subject, and the
+# event's document in JSON as far as the record gives it, without the closing brace. Plain, so that `marshal` takes it.
+FirstRow = tuple[RecordColumns, str, str, str, str]
+
+
+def first_row(account: str, record: DeliveryRecord) -> FirstRow:
+    """What keeping a record of a delivery that was never seen writes."""
+    told = json_text(told_by_record(account, record, None))
+    draft = _appeared(account, record)
+    return record_columns(account, record), unrecognised_column(record), event_id(draft, 0), draft.subject, told[:-1]
+
+
+def record_columns(account: str, record: DeliveryRecord) -> RecordColumns:
+    """The values of `RECORD_COLUMNS`."""
+    updated_at = micros(record.updated_at)
+    created = record.created_at
+    return (
+        account,
+        record.id,
+        record.customer_id,
+        record.status,
+        record.status_inbound,
+        record.number,
+        record.number_external,
+        record.purchase_order,
+        updated_at,
+        None if created is None else updated_at if created is record.updated_at else micros(created),
+        record.raw,
+        record.content_hash,
+    )
+
+
+def unrecognised_column(record: DeliveryRecord) -> str:
+    """The values that nobody documented, as their column keeps them."""
+    return json_text(record.unrecognised) if record.unrecognised else "[]"
+
+
+def told_by_record(account: str, record: DeliveryRecord, previous: Mapping[str, object] | None) -> dict[str, object]:
+    """What an event tells about a record, and about what was held before."""
+    return {
+        "delivery": delivery_document(account, record),
+        "previous": previous,
+        "raw_hash": record.content_hash,
+    }
+
+
+def told_by_reading(
+    turn: int, proof: Mapping[str, object] | None, *, went_back: bool = False, mended: bool = False
+) -> dict[str, object]:
+    """What an event tells about the reading that it comes from."""
+    return {"turn": turn, "stamp_went_back": went_back, "parses_again": mended, "proof": proof}
+
+
+def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]:
+    """A delivery as events tell it: the keys of DESIGN §8, and its line items in sum."""
+    items = record.wire_items
+    return {
+        "account": account,
+        "id": record.id,
+        "customer_id": record.customer_id,
+        "status": record.status,
+        "status_inbound": record.status_inbound,
+        "number": record.number,
+        "number_external": record.number_external,
+        "purchase_order": record.purchase_order,
+        "updated_at": record.updated_text,
+        "created_at": record.created_text,
+        "line_items": None if items is None else _in_sum(tuple([item["status"] for item in items])),
+        "unrecognised": record.unrecognised,
+    }
+
+
+def _appeared(account: str, record: DeliveryRecord) -> EventDraft:
+    return EventDraft(
+        account_source(account),
+        delivery_subject(record.id),
+        EventType.DELIVERY_APPEARED,
+        record.updated_at,
+        record.content_hash,
+        origin=record.updated_at,
+    )
+
+
+# Most deliveries are one of a few kinds: so many items, all booked.
+@lru_cache(maxsize=1024)
+def _in_sum(statuses: tuple[str, ...]) -> Mapping[str, object]:
+    return {"count": len(statuses), "by_status": dict(sorted(Counter(statuses).items()))}

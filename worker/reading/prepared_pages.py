@@ -1,0 +1,89 @@
+"""The pages of a long list, each prepared by a process of its own while the next is asked for."""
+
+import itertools
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeGuard
+
+from connectors.errors import ConnectorError
+from connectors.logistic_cloud import DeliveryQuery, UnreadPage
+from worker.reading.preparer import Preparer
+from worker.reading.read_page import ReadPage, page_of, prepared_page, size_in_force
+
+# Pages from which on a list is long: the process takes about as long to start as these take to be read.
+LONG = 20
+
+
+class UnreadSource(Protocol):
+    """What is needed of `connectors.logistic_cloud.LogisticCloud`."""
+
+    def ask_for_deliveries(self, query: DeliveryQuery, *, page: int, page_size: int) -> UnreadPage:
+        """One page, numbered from 0, that nobody looked into yet. Raises ConnectorError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedPages:
+    """How an account's long lists are read. Pages that are not prepared, for whatever reason, are read as any other."""
+
+    account: str
+    client: UnreadSource = field(repr=False)
+    page_size: int
+    preparer: Preparer
+    # Pages from which on a list is long.
+    long: int = LONG
+
+    def of(self, query: DeliveryQuery, total: int | None) -> Generator[ReadPage]:
+        """Pages 0, 1, 2 … of a list that was counted as `total`; none where it is not long or nobody can prepare it.
+
+        The next page is asked for before the one before is given, if the count says that there is one: where something
+        other than the count breaks the reading, that is one request more.
+        """
+        if not self._is_long(total):
+            return
+        with self.preparer.taken() as preparer:
+            if preparer is not None:
+                yield from self._pages(preparer, query, total)
+
+    def _pages(self, preparer: Preparer, query: DeliveryQuery, total: int) -> Generator[ReadPage]:
+        page = self._submitted(preparer, query, 0)
+        for number in itertools.count(1):
+            following, trouble = None, None
+            if self._goes_on(page, number, total):
+                try:
+                    following = self._ask(query, number)
+                except ConnectorError as error:
+                    trouble = error
+            ready = self._collected(preparer, page)
+            if following is not None:
+                preparer.submit(self.account, following.body)
+            yield ready
+            if trouble is not None:
+                raise trouble
+            page = self._submitted(preparer, query, number) if following is None else following
+
+    def _submitted(self, preparer: Preparer, query: DeliveryQuery, number: int) -> UnreadPage:
+        page = self._ask(query, number)
+        preparer.submit(self.account, page.body)
+        return page
+
+    def _ask(self, query: DeliveryQuery, number: int) -> UnreadPage:
+        return self.client.ask_for_deliveries(query, page=number, page_size=self.page_size)
+
+    def _collected(self, preparer: Preparer, page: UnreadPage) -> ReadPage:
+        prepared = preparer.collect()
+        return (
+            page_of(page.read(), self.page_size) if prepared is None else prepared_page(page, prepared, self.page_size)
+        )
+
+    def expect(self, total: int | None) -> None:
+        """A list was counted: if it is long, its pages will be asked for."""
+        if self._is_long(total):
+            self.preparer.expect()
+
+    def _is_long(self, total: int | None) -> TypeGuard[int]:
+        return total is not None and total >= self.long * self.page_size
+
+    def _goes_on(self, page: UnreadPage, number: int, total: int) -> bool:
+        """Whether the list, unless it breaks, has a page of that number, short and empty ones included."""
+        return page.total == total and number * size_in_force(page.page_size, self.page_size) <= total

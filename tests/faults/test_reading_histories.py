@@ -75,6 +75,7 @@ class History:
     counted_first: bool
     odd: float
     steps: float
+    prepared: bool
 
 
 HISTORIES = st.builds(
@@ -96,6 +97,7 @@ HISTORIES = st.builds(
     counted_first=st.booleans(),
     odd=st.sampled_from([0.0, 0.0, 0.05]),
     steps=st.sampled_from([0.0, 0.0, 0.02]),
+    prepared=st.booleans(),
 )
 
 
@@ -137,6 +139,7 @@ class World:
             seed=history.seed,
             **switches,
             account=account,
+            prepared=history.prepared,
             start=self.clock.now() - timedelta(hours=1),
         )
         self.keys: list[int] = []

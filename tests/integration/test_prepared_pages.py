@@ -1,0 +1,165 @@
+"""Long lists whose pages are prepared: the same is read, at no more than one request more where rows move."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from connectors.errors import Interrupted
+from connectors.logistic_cloud import DeliveryQuery
+from tests.clocks import ManualClock
+from tests.reading_kit import START, Bench
+from worker.db import Database
+from worker.reading import accounts
+from worker.reading.recorder import Tally
+
+ROWS = 200
+PAGE = 10
+
+
+def _bench(database: Database, *, x_total: bool = True) -> Bench:
+    bench = Bench(database, ManualClock(), page_size=PAGE, prepared=True, x_total=x_total)
+    for number in range(ROWS):
+        bench.put(1000 + number, at=START + timedelta(minutes=5 * number))
+    return bench
+
+
+def _read(bench: Bench) -> None:
+    for _ in range(60):
+        if not bench.poll().pending:
+            return
+
+
+@pytest.fixture
+def bench(sqlite_database: Database) -> Bench:
+    """An account whose every list is long."""
+    return _bench(sqlite_database)
+
+
+def test_prepared_pages_are_taken_and_certified(database: Database) -> None:
+    """Everything the source has, and proof of it, on both databases."""
+    bench = _bench(database)
+    _read(bench)
+    bench.poll(2)
+
+    assert bench.differences() == {}
+    assert bench.poller.caught_up()
+    assert len(bench.events("waybill.delivery.appeared")) == ROWS
+
+
+def test_a_quiet_source_is_asked_for_no_page_behind_the_last_one(bench: Bench) -> None:
+    """The count says where a list ends."""
+    _read(bench)
+
+    # A tail that overflows, the count of the window, and the tail that follows.
+    pages = [told for told in bench.client.requests if "pageSize=10" in told]
+    assert len(pages) <= ROWS // PAGE + 4
+
+
+def test_what_is_known_already_is_compared_row_by_row(bench: Bench) -> None:
+    """Read anew with another key, nothing appears twice, and what changed is seen."""
+    _read(bench)
+    bench.source = replace(bench.source, key_fingerprint="second-key")
+    bench.restart()
+    bench.put(1003, status="processing")
+    _read(bench)
+    bench.poll(2)
+
+    assert bench.differences() == {}
+    assert len(bench.events("waybill.delivery.appeared")) == ROWS
+    assert len(bench.events("waybill.delivery.changed")) == 1
+
+
+def test_a_record_that_does_not_parse_is_set_aside(bench: Bench) -> None:
+    """A page with an odd record is looked at record by record; the others on it are taken."""
+    bench.put(1100, customerId="none")
+    _read(bench)
+
+    assert len(bench.held()) == ROWS - 1
+    assert len(bench.events("waybill.record.set_aside")) == 1
+
+
+def test_rows_that_come_late_are_told(bench: Bench) -> None:
+    """A prepared page with rows of a certified second raises the lag as any other, though all on it is new."""
+    _read(bench)
+    bench.poll(2)
+    for number in range(PAGE):
+        bench.put(5000 + number, at=START + timedelta(minutes=7))
+    query = DeliveryQuery(updated_min=START + timedelta(minutes=6), updated_max=START + timedelta(minutes=8))
+    page, tally = next(bench.source.pages(query, PAGE)), Tally()
+    bench.reading.recorder.record(bench.source, page, proof={}, tally=tally)
+
+    assert page.prepared is not None
+    assert len(tally.late) == tally.appeared == PAGE
+    with bench.database.read() as connection:
+        assert accounts.find(connection, bench.source.name).lag_raised_at is not None
+
+
+def test_who_wants_the_news_gets_them(bench: Bench) -> None:
+    """A sweep tells which deliveries it found, so every row is looked at."""
+    _read(bench)
+    for number in range(PAGE):
+        bench.put(5000 + number)
+    query = DeliveryQuery(updated_min=bench.clock.now())
+    page, tally = next(bench.source.pages(query, PAGE)), Tally(news=[])
+    bench.reading.recorder.record(bench.source, page, proof={}, tally=tally)
+
+    assert page.prepared is not None
+    assert [item.id for item in tally.news or ()] == [5000 + number for number in range(PAGE)]
+
+
+def test_pages_before_a_failure_are_kept(bench: Bench) -> None:
+    """The next page fails while the one before it is prepared: that one is kept, and the failure told."""
+
+    def cut(_number: int) -> None:
+        if "page=5&" in bench.client.requests[-1]:
+            system, operation, detail = "logistic.cloud", "list deliveries", "the line is cut"
+            raise Interrupted(system, operation, detail)
+
+    bench.client.before = cut
+    report = bench.poll()
+
+    assert report.error is not None
+    assert len(bench.held()) >= 5 * PAGE
+    bench.client.before = lambda _number: None
+    _read(bench)
+    assert bench.differences() == {}
+
+
+def test_a_count_that_changes_is_seen_before_the_next_page_is_asked_for(bench: Bench) -> None:
+    """It stands in the headers, which nobody has to prepare."""
+    moved_at: list[int] = []
+
+    def move(number: int) -> None:
+        if not moved_at and "page=5&" in bench.client.requests[-1]:
+            moved_at.append(number)
+            bench.put(1000)
+
+    bench.client.before = move
+    _read(bench)
+    bench.poll(3)
+
+    behind = bench.client.requests[moved_at[0] : moved_at[0] + 2]
+    assert moved_at
+    assert not any("page=6&" in told or "page=7&" in told for told in behind)
+    assert bench.differences() == {}
+
+
+def test_without_a_count_no_list_is_long(sqlite_database: Database) -> None:
+    """Nobody knows whether there is a next page."""
+    bench = _bench(sqlite_database, x_total=False)
+    pages = bench.source.pages(DeliveryQuery(), None)
+
+    assert next(pages).prepared is None
+    pages.close()
+
+
+def test_a_body_that_is_no_list_is_told_as_ever(bench: Bench) -> None:
+    """What cannot be prepared is looked at, and found to be what it is."""
+    bench.client.bend = lambda page: replace(page, records=("no delivery",))
+    pages = bench.source.pages(DeliveryQuery(), ROWS)
+    page = next(pages)
+
+    assert page.prepared is None
+    assert page.records[0].identity
+    pages.close()

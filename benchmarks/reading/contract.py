@@ -78,6 +78,20 @@ def peak_mb() -> float:
     return max(mine.ru_maxrss, theirs.ru_maxrss) * _MAXRSS_UNIT / 1_000_000
 
 
+def family_peak_mb() -> float:
+    """The most memory that this process and each of its living children ever held, in sum, in MB (Linux only).
+
+    What the system tells of a child that has ended includes its parent's memory at its birth.
+    """
+    children = (pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split())
+    return sum(_peak_mb(Path("/proc") / pid) for pid in ("self", *children))
+
+
+def _peak_mb(process: Path) -> float:
+    told = dict(line.split(":", 1) for line in (process / "status").read_text(encoding="utf-8").splitlines())
+    return int(told["VmHWM"].split()[0]) * _MAXRSS_UNIT / 1_000_000
+
+
 def as_argument(order: Order) -> str:
     """The order as a peer's command line takes it."""
     return json.dumps(asdict(order))

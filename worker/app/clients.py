@@ -75,9 +75,12 @@ class Clients:
             account=account.name, client=warehouse, page_size=account.page_size, preparer=self._preparer
         )
 
-    def rest(self) -> None:
-        """End what nobody has used for a while."""
-        self._preparer.rest()
+    def rest(self, *, at_once: bool = False) -> None:
+        """End what nobody has used for a while, or what is there; it can be had again."""
+        if at_once:
+            self._preparer.close()
+        else:
+            self._preparer.rest()
 
     def waits(self, name: str) -> Waits:
         """The requests to an account that are out."""
@@ -187,7 +190,7 @@ class Clients:
 
     def close(self) -> None:
         """Close all their connections."""
-        self._preparer.close()
+        self.rest(at_once=True)
         for client in self._made:
             client.close()
 

@@ -15,18 +15,9 @@ from worker.reading import accounts
 from worker.reading.delivery_rows import insert_new, order_key
 from worker.reading.first_rows import RecordColumns, told_by_reading
 from worker.reading.prepared import Prepared
+from worker.reading.read_page import Gathered
 
-_HELD = Among(
-    deliveries.c.id, sa.select(deliveries.c.id).where(deliveries.c.account == sa.bindparam("account")).limit(1)
-)
-
-
-class FirstPage(NamedTuple):
-    """A prepared page, the turn of the request that read it, and what its events say about the reading."""
-
-    prepared: Prepared
-    turn: int
-    proof: Mapping[str, object]
+_HELD = Among(deliveries.c.id, sa.select(deliveries.c.id).where(deliveries.c.account == sa.bindparam("account")))
 
 
 class FirstPages:
@@ -35,34 +26,63 @@ class FirstPages:
     def __init__(self, event_log: EventLog) -> None:
         self._event_log = event_log
 
-    def record(self, connection: sa.Connection, pages: Sequence[FirstPage], account: str, now: datetime) -> int | None:
-        """Keep the pages; how many deliveries appeared. None, and nothing is kept, where anything about them is known.
+    def record(
+        self, connection: sa.Connection, gathered: Sequence[Gathered], account: str, now: datetime
+    ) -> list[Gathered]:
+        """Keep those of the pages on which all is new; the others, of which nothing is kept.
 
-        That is a delivery that is held, one on two of the pages, or a record set aside that may be about one.
+        A delivery is not new if it is held, on two of the pages, or if a record set aside may be about it.
         """
         accounts.lock(connection, account)
-        ids = [delivery_id for page in pages for delivery_id in page.prepared.ids]
-        if len(set(ids)) < len(ids) or (ids and _anything_known(connection, account, ids)):
-            return None
-        rows = [(columns, odd, page.turn) for page in pages for columns, odd, *_ in page.prepared.rows]
+        ids = [delivery_id for page, _ in gathered if page.prepared is not None for delivery_id in page.prepared.ids]
+        known = _known(connection, account, ids) if ids else set()
+        twice = _twice(gathered)
+        judged = [(item, _first(item, known, twice)) for item in gathered]
+        new = [first for _, first in judged if first is not None]
+        rows = [(columns, odd, turn) for prepared, turn, _ in new for columns, odd, *_ in prepared.rows]
         insert_new(connection, rows, now)
-        facts = [fact for page in pages for fact in _facts(page, account_source(account))]
+        facts = [fact for page in new for fact in _facts(page, account_source(account))]
         self._event_log.append_first(connection, facts, now)
-        return len(ids)
+        return [item for item, first in judged if first is None]
 
 
-def _anything_known(connection: sa.Connection, account: str, ids: Sequence[int]) -> bool:
-    open_records = sa.select(set_aside.c.id).where(
+class _First(NamedTuple):
+    """A page that is kept as it is."""
+
+    prepared: Prepared
+    turn: int
+    proof: Mapping[str, object]
+
+
+def _first(item: Gathered, known: set[int], twice: set[str]) -> _First | None:
+    page, proof = item
+    if page.prepared is None or not known.isdisjoint(page.prepared.ids) or not twice.isdisjoint(page.shape.identities):
+        return None
+    return _First(page.prepared, page.turn, proof)
+
+
+def _known(connection: sa.Connection, account: str, ids: Sequence[int]) -> set[int]:
+    """Those that are held, and those that a record set aside is about."""
+    open_records = sa.select(set_aside.c.delivery_id).where(
         set_aside.c.account == account,
         set_aside.c.closed_at.is_(None),
         set_aside.c.delivery_id.between(min(ids), max(ids)),
     )
-    if connection.execute(open_records.limit(1)).first() is not None:
-        return True
-    return _HELD(connection, ids, account=account).first() is not None
+    held = _HELD(connection, ids, account=account).scalars()
+    return {*held, *connection.execute(open_records).scalars()}
 
 
-def _facts(page: FirstPage, source: str) -> list[FirstFact]:
+def _twice(gathered: Sequence[Gathered]) -> set[str]:
+    """Records that are on more than one of the pages, prepared or not."""
+    seen: set[str] = set()
+    again: set[str] = set()
+    for page, _ in gathered:
+        again |= seen.intersection(page.shape.identities)
+        seen.update(page.shape.identities)
+    return again
+
+
+def _facts(page: _First, source: str) -> list[FirstFact]:
     # The document goes on where the record's part ends.
     rest = f",{json_text(told_by_reading(page.turn, page.proof))[1:]}"
     return [

@@ -1,9 +1,10 @@
 """One page of a list as it was read: who was on it, what it says for proofs, and its records."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from connectors.logistic_cloud import DeliveryPage, UnreadPage
 from worker.columns import instant_of_micros
@@ -34,6 +35,13 @@ class ReadPage:
     def records(self) -> Records:
         """Its records in the order of the list."""
         return self.normalized()
+
+
+class Gathered(NamedTuple):
+    """A page to be recorded, and what its events say about the reading they come from."""
+
+    page: ReadPage
+    proof: Mapping[str, object]
 
 
 def page_of(page: DeliveryPage, asked_size: int) -> ReadPage:

@@ -7,7 +7,6 @@ the lag grows and coverage reopens (DESIGN §4). No request is made inside a tra
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -18,10 +17,10 @@ from worker.db import Database
 from worker.reading import coverage
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
-from worker.reading.first_pages import FirstPage, FirstPages
+from worker.reading.first_pages import FirstPages
 from worker.reading.normalizer import DeliveryRecord, SetAside, normalize
 from worker.reading.observations import Circumstances, News, Observations, Observed, Recorded
-from worker.reading.read_page import ReadPage
+from worker.reading.read_page import Gathered, ReadPage
 from worker.reading.spans import Window, instant_of, second_of
 
 # Up to this many ids are asked for one by one; more are asked for in lists.
@@ -60,13 +59,6 @@ class Tally:
         self.set_aside += recorded.set_aside
         if self.news is not None:
             self.news.extend(recorded.news)
-
-
-class Gathered(NamedTuple):
-    """A page to be recorded, and what its events say about the reading they come from."""
-
-    page: ReadPage
-    proof: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +128,9 @@ class Recorder:
         last, proof = gathered[-1]
         circumstances = self._circumstances(source, last.server_time, proof, confirmed=False)
         with self._database.write() as connection:
-            recorded = self._keep_first(connection, gathered, circumstances, tally)
-            if recorded is None:
-                observed = [Observed(record, page.turn, proof) for page, proof in gathered for record in page.records]
-                recorded = self._keep(connection, observed, circumstances, tally, alarm=alarm)
+            left = self._keep_first(connection, gathered, circumstances, tally)
+            observed = [Observed(record, page.turn, proof) for page, proof in left for record in page.records]
+            recorded = self._keep(connection, observed, circumstances, tally, alarm=alarm) if left else Recorded()
             if not recorded.suspicious:
                 then(connection)
         if recorded.suspicious:
@@ -171,20 +162,17 @@ class Recorder:
 
     def _keep_first(
         self, connection: sa.Connection, gathered: Sequence[Gathered], circumstances: Circumstances, tally: Tally
-    ) -> Recorded | None:
-        """Keep pages that were prepared, if all on them is new, and nobody has to be told of one of them."""
-        pages = [FirstPage(page.prepared, page.turn, proof) for page, proof in gathered if page.prepared is not None]
-        seconds = [second for page, _ in gathered for second in page.seconds]
-        if len(pages) < len(gathered) or not seconds or tally.news is not None:
-            return None
-        seen = Window(min(seconds), max(seconds))
-        if coverage.certified_spans(connection, circumstances.account, seen):
-            return None
-        appeared = self._first_pages.record(connection, pages, circumstances.account, circumstances.now)
-        if appeared is None:
-            return None
-        tally.appeared += appeared
-        return Recorded()
+    ) -> Sequence[Gathered]:
+        """Keep the pages on which all is new, unless somebody has to be told of one of them; the others."""
+        account = circumstances.account
+        seconds = [second for page, _ in gathered if page.prepared is not None for second in page.seconds]
+        if not seconds or tally.news is not None:
+            return gathered
+        if coverage.certified_spans(connection, account, Window(min(seconds), max(seconds))):
+            return gathered
+        left = self._first_pages.record(connection, gathered, account, circumstances.now)
+        tally.appeared += sum(page.shape.rows for page, _ in gathered) - sum(page.shape.rows for page, _ in left)
+        return left
 
     def _keep(
         self,

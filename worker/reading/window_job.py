@@ -15,8 +15,8 @@ from worker.reading.accounts import Accounts
 from worker.reading.certificates import Proved
 from worker.reading.coverage import Proof
 from worker.reading.pace import Pace
-from worker.reading.read_page import ReadPage
-from worker.reading.recorder import Gathered, Recorder, Tally, Then, nothing_else, proof_of
+from worker.reading.read_page import Gathered, ReadPage
+from worker.reading.recorder import Recorder, Tally, Then, nothing_else, proof_of
 from worker.reading.spans import Span, Window, instant_of
 from worker.states import CoverageState
 

@@ -11,7 +11,9 @@ from connectors.logistic_cloud import DeliveryPage, DeliveryQuery, UnreadPage
 from worker.reading.prepared import Prepared
 from worker.reading.prepared_pages import PreparedPages
 from worker.reading.preparer import Preparer
-from worker.reading.preparing import NOTHING, answer_to
+from worker.reading.preparing import first_rows_of
+
+NOTHING = marshal.dumps(None)
 
 
 class _Lists(Protocol):
@@ -42,20 +44,22 @@ class SameProcess:
 
     def __init__(self) -> None:
         self._answer = NOTHING
-        self.ended = False
 
     def submit(self, account: str, body: bytes) -> None:
-        """Prepare it."""
-        self._answer = answer_to(account, body)
+        """Prepare it, as it comes over the line."""
+        self._answer = marshal.dumps(first_rows_of(account, body))
 
     def collect(self) -> Prepared | None:
-        """What came of it, as it comes over the line."""
+        """What came of it."""
         answer, self._answer = self._answer, NOTHING
-        return None if answer == NOTHING else Prepared(marshal.loads(answer))  # noqa: S302 - made above
+        rows = marshal.loads(answer)  # noqa: S302 - made above
+        return None if rows is None else Prepared(rows)
+
+    def cut(self) -> None:
+        """Nobody waits."""
 
     def end(self) -> None:
         """Nothing is left."""
-        self.ended = True
 
 
 def long_lists(account: str, lists: _Lists, page_size: int) -> PreparedPages:

@@ -96,7 +96,7 @@ class EventLog:
             NewTask(subscription.kind, subject, identity)
             for fact, identity in zip(facts, ids, strict=True)
             for kind, subscriptions in subscribers
-            if kind is fact.type
+            if kind == fact.type
             for subscription in subscriptions
             for subject in subscription.subjects(fact)
         ]

@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.errors import Interrupted
 from connectors.logistic_cloud import DeliveryQuery
 from tests.clocks import ManualClock
 from tests.reading_kit import START, Bench
 from worker.db import Database
-from worker.reading import accounts
+from worker.db.upgrade import upgrade
+from worker.reading import accounts, coverage
+from worker.reading.coverage import Proof
 from worker.reading.recorder import Tally
+from worker.reading.spans import Window, second_of
 
 ROWS = 200
 PAGE = 10
@@ -93,6 +97,47 @@ def test_rows_that_come_late_are_told(bench: Bench) -> None:
     assert len(tally.late) == tally.appeared == PAGE
     with bench.database.read() as connection:
         assert accounts.find(connection, bench.source.name).lag_raised_at is not None
+
+
+def test_rows_are_late_also_where_another_process_certifies_at_the_same_moment(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is certified is looked up behind the account's lock, which whoever certifies holds as well."""
+    clock = ManualClock()
+    database = Database(postgres_url, clock)
+    upgrade(database)
+    bench = Bench(database, clock, page_size=PAGE, prepared=True)
+    bench.poll()
+    at = bench.clock.now()
+    for number in range(PAGE):
+        bench.put(5000 + number)
+    page, tally = next(bench.source.pages(DeliveryQuery(updated_min=at), PAGE)), Tally()
+    lock, certified = accounts.lock, Window(second_of(at) - 60, second_of(at) + 60)
+
+    def late_lock(connection: sa.Connection, account: str) -> None:
+        monkeypatch.setattr(accounts, "lock", lock)
+        with database.write() as other:
+            accounts.lock(other, account)
+            coverage.certify(other, account, certified, Proof(kind="pass", rows=0, requests=1))
+        lock(connection, account)
+
+    monkeypatch.setattr(accounts, "lock", late_lock)
+    bench.reading.recorder.record(bench.source, page, proof={}, tally=tally)
+    database.close()
+
+    assert page.prepared is not None
+    assert len(tally.late) == tally.appeared == PAGE
+
+
+def test_an_account_that_fails_in_the_middle_keeps_the_process_from_nobody(bench: Bench) -> None:
+    """While it is suspended in a list, others have theirs prepared."""
+    assert bench.source.long_lists is not None
+    pages = bench.source.pages(DeliveryQuery(), ROWS)
+    next(pages)
+    body = bench.source.long_lists.client.ask_for_deliveries(DeliveryQuery(), page=9, page_size=PAGE).body
+    with bench.source.long_lists.preparer.preparing("other", body) as prepared:
+        assert prepared() is not None
+    pages.close()
 
 
 def test_who_wants_the_news_gets_them(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """The process that prepares pages: it is used when it is there, and missed by nobody when it is not."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+import structlog
 
 from tests.clocks import ManualClock
 from tests.vendor_examples import printed_delivery
@@ -62,12 +64,16 @@ def preparer(clock: ManualClock, started: Started) -> Iterator[Preparer]:
     preparer.close()
 
 
+def _once(preparer: Preparer, body: bytes = BODY) -> Prepared | None:
+    with preparer.preparing(ACCOUNT, body) as prepared:
+        return prepared()
+
+
 def _prepared(preparer: Preparer) -> Prepared:
     """What it prepares, once its process is there."""
     until = time.monotonic() + DEADLINE
     while time.monotonic() < until:
-        preparer.submit(ACCOUNT, BODY)
-        found = preparer.collect()
+        found = _once(preparer)
         if found is not None:
             return found
         time.sleep(0.01)
@@ -83,80 +89,131 @@ def _alive(pid: int) -> bool:
 
 def test_a_page_is_prepared_by_another_process(preparer: Preparer, started: Started) -> None:
     """The same rows as here, made elsewhere."""
-    with preparer.taken() as taken:
-        assert taken is preparer
-        found = _prepared(preparer)
-
-    assert found.ids == [21001206]
+    assert _prepared(preparer).ids == [21001206]
     assert started.all[0].pid != os.getpid()
 
 
 def test_nobody_waits_for_a_process_that_is_not_there_yet(preparer: Preparer) -> None:
     """Until it has started, pages are read as any other."""
-    with preparer.taken():
-        preparer.submit(ACCOUNT, BODY)
-        assert preparer.collect() is None
-        assert preparer.collect() is None
+    assert _once(preparer) is None
 
 
-def test_it_is_at_one_reading_at_a_time(preparer: Preparer) -> None:
-    """Who comes second reads as if there were none, and does not wait."""
-    others: list[Preparer | None] = []
-
-    def take() -> None:
-        with preparer.taken() as taken:
-            others.append(taken)
-
-    with preparer.taken():
-        thread = threading.Thread(target=take)
+def test_it_prepares_one_page_at_a_time(preparer: Preparer) -> None:
+    """Who comes meanwhile reads as if there were none, and does not wait."""
+    others: list[Prepared | None] = []
+    _prepared(preparer)
+    with preparer.preparing(ACCOUNT, BODY) as prepared:
+        thread = threading.Thread(target=lambda: others.append(_once(preparer)))
         thread.start()
         thread.join(DEADLINE)
-    with preparer.taken() as again:
-        assert again is preparer
+        found = prepared()
+
     assert others == [None]
+    assert found is not None
+    assert _once(preparer) is not None
 
 
 def test_what_one_reading_left_off_is_not_given_to_the_next(preparer: Preparer) -> None:
     """A reading that breaks off leaves a page behind that nobody wants."""
-    with preparer.taken():
-        _prepared(preparer)
-        preparer.submit(ACCOUNT, orjson.dumps([{**printed_delivery(), "id": 1}]))
-    with preparer.taken():
-        assert _prepared(preparer).ids == [21001206]
+    _prepared(preparer)
+    with pytest.raises(KeyError), preparer.preparing(ACCOUNT, orjson.dumps([{**printed_delivery(), "id": 1}])):
+        raise KeyError
+
+    assert _prepared(preparer).ids == [21001206]
 
 
 def test_a_killed_process_is_done_without_and_replaced_later(
     preparer: Preparer, started: Started, clock: ManualClock
 ) -> None:
     """Nothing fails; for a while nothing is started, so that what kills it is not fed."""
-    with preparer.taken():
-        _prepared(preparer)
-        os.kill(started.all[0].pid, signal.SIGKILL)
-        preparer.submit(ACCOUNT, BODY)
-        assert preparer.collect() is None
-    with preparer.taken() as soon:
-        assert soon is None
+    _prepared(preparer)
+    os.kill(started.all[0].pid, signal.SIGKILL)
+    assert _once(preparer) is None
+    assert _once(preparer) is None
+    assert len(started.all) == 1
     clock.advance(RESTART_SECONDS + 1)
-    with preparer.taken():
-        assert _prepared(preparer).ids == [21001206]
+
+    assert _prepared(preparer).ids == [21001206]
     assert len(started.all) == 2
 
 
-def test_a_process_that_hangs_is_given_up(preparer: Preparer, started: Started) -> None:
-    """A suspended process costs its patience once, and is not left behind."""
-    with preparer.taken():
-        _prepared(preparer)
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_a_process_that_hangs_is_given_up(preparer: Preparer, started: Started, rows: int) -> None:
+    """A suspended process costs its patience once, and is not left behind, also in the middle of a long message."""
+    _prepared(preparer)
+    os.kill(started.all[0].pid, signal.SIGSTOP)
+    began = time.monotonic()
+
+    assert _once(preparer, orjson.dumps([printed_delivery()] * rows)) is None
+    assert time.monotonic() - began < DEADLINE
+    assert not _alive(started.all[0].pid)
+
+
+def test_a_process_that_hangs_in_the_middle_of_its_answer_is_given_up(preparer: Preparer, started: Started) -> None:
+    """The patience is for the whole answer, not for its first byte."""
+    _prepared(preparer)
+    page = orjson.dumps([{**printed_delivery(), "id": key} for key in range(1, 20_000)])
+    with preparer.preparing(ACCOUNT, page) as prepared:
+        # It cannot write more than the line holds before anybody reads.
+        until = time.monotonic() + DEADLINE
+        while not started.all[0].says_something and time.monotonic() < until:
+            time.sleep(0.01)
         os.kill(started.all[0].pid, signal.SIGSTOP)
-        preparer.submit(ACCOUNT, BODY)
-        assert preparer.collect() is None
+        assert prepared() is None
 
     assert not _alive(started.all[0].pid)
 
 
+def test_a_process_of_another_program_is_not_believed(preparer: Preparer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an upgrade under a running worker, a new process may prepare pages differently."""
+    monkeypatch.setattr("worker.reading.preparing_process.READY", b"ready as I was when I began")
+    until = time.monotonic() + DEADLINE
+    warned: list[object] = []
+    with structlog.testing.capture_logs() as logs:
+        while not warned and time.monotonic() < until:
+            assert _once(preparer) is None
+            warned = [entry["reason"] for entry in logs]
+            time.sleep(0.01)
+
+    assert warned == ["the program was changed since this process began"]
+
+
+def test_the_program_is_the_one_that_runs_and_not_what_lies_in_the_folder(
+    preparer: Preparer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's folder is one that others may write to."""
+    (tmp_path / "signal.py").write_text("raise SystemExit(7)", encoding="utf-8")
+    (tmp_path / "worker").mkdir()
+    (tmp_path / "worker" / "__init__.py").write_text("raise SystemExit(7)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    assert _prepared(preparer).ids == [21001206]
+
+
+def test_without_a_file_descriptor_left_it_is_done_without(preparer: Preparer, started: Started) -> None:
+    """A worker that has opened all it may still reads."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # As many as are open now, so that not one more can be.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(int(name) for name in _free_numbers()), hard))
+    try:
+        preparer.expect()
+        found = _once(preparer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert found is None
+    assert started.all == []
+
+
+def _free_numbers() -> Iterator[str]:
+    taken = {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+    return (str(number) for number in range(3, 4096) if number not in taken)
+
+
 def test_a_process_that_nobody_uses_is_ended(preparer: Preparer, started: Started, clock: ManualClock) -> None:
     """A worker that has read everything is one process again."""
-    with preparer.taken():
-        _prepared(preparer)
+    _prepared(preparer)
+    with preparer.preparing(ACCOUNT, BODY):
         clock.advance(IDLE_SECONDS + 1)
         preparer.rest()
         assert _alive(started.all[0].pid)
@@ -166,6 +223,24 @@ def test_a_process_that_nobody_uses_is_ended(preparer: Preparer, started: Starte
     preparer.rest()
 
     assert not _alive(started.all[0].pid)
+
+
+def test_a_worker_that_ends_waits_for_no_page_and_warns_of_nothing(preparer: Preparer, started: Started) -> None:
+    """Its own end is no loss."""
+    _prepared(preparer)
+    os.kill(started.all[0].pid, signal.SIGSTOP)
+    found: list[Prepared | None] = []
+    with structlog.testing.capture_logs() as logs:
+        thread = threading.Thread(target=lambda: found.append(_once(preparer)))
+        thread.start()
+        preparer.close()
+        thread.join(DEADLINE)
+
+    assert found == [None]
+    assert logs == []
+    assert not _alive(started.all[0].pid)
+    assert _once(preparer) is None
+    assert len(started.all) == 1
 
 
 def test_it_is_started_before_it_is_taken_where_it_will_be(preparer: Preparer, started: Started) -> None:
@@ -180,9 +255,8 @@ def test_with_one_core_nothing_is_started(clock: ManualClock, started: Started) 
     """There, two processes only get in each other's way."""
     preparer = Preparer(clock.monotonic, start=started, cores=1)
     preparer.expect()
-    with preparer.taken() as taken:
-        assert taken is None
 
+    assert _once(preparer) is None
     assert started.all == []
 
 
@@ -192,9 +266,7 @@ def test_a_process_that_cannot_be_started_is_done_without(clock: ManualClock) ->
     def refuse() -> PreparingProcess:
         raise Lost
 
-    preparer = Preparer(clock.monotonic, start=refuse, cores=2)
-    with preparer.taken() as taken:
-        assert taken is None
+    assert _once(Preparer(clock.monotonic, start=refuse, cores=2)) is None
 
 
 def test_it_is_told_no_setting_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,17 @@
 """Pages prepared for keeping: what is prepared and what is left to a closer look, and the process that does it."""
 
 import marshal
+import socket
 import threading
 from collections.abc import Iterator
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 
 import orjson
 import pytest
 
 from tests.vendor_examples import printed_delivery
+from worker.reading.page_line import PageLine
 from worker.reading.prepared import Prepared, prepare
-from worker.reading.preparing import NOTHING, READY, answer_to, serve
+from worker.reading.preparing import READY, first_rows_of, serve
 
 ACCOUNT = "acme.logistic.cloud"
 SEED = printed_delivery()
@@ -27,14 +27,15 @@ def _delivery(key: int, **changes: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def line() -> Iterator[Connection]:
+def line() -> Iterator[PageLine]:
     """Our end of the line to one who prepares pages."""
-    ours, theirs = Pipe()
+    ours, theirs = map(PageLine, socket.socketpair())
     thread = threading.Thread(target=serve, args=(theirs,), daemon=True)
     thread.start()
     yield ours
     ours.close()
     thread.join(DEADLINE)
+    theirs.close()
     assert not thread.is_alive()
 
 
@@ -69,22 +70,63 @@ def test_an_empty_page_is_prepared_as_an_empty_one() -> None:
 def test_whatever_is_odd_is_left_to_a_closer_look(body: bytes) -> None:
     """Only what every first reading looks like is prepared; what else it is, is found and told elsewhere."""
     assert prepare(ACCOUNT, body) is None
-    assert answer_to(ACCOUNT, body) == NOTHING
+    assert first_rows_of(ACCOUNT, body) is None
 
 
-def test_what_cannot_be_prepared_at_all_is_answered_too() -> None:
-    """Nobody waits for an answer that does not come."""
-    deep = b"[" * 2000 + b"]" * 2000
-
-    assert answer_to(ACCOUNT, deep) == NOTHING
-
-
-def test_a_line_is_served_page_after_page_until_it_is_closed(line: Connection) -> None:
-    """It says that it is there, and then answers what it is sent."""
-    assert line.recv_bytes() == READY
+def test_a_line_is_served_page_after_page_until_it_is_closed(line: PageLine) -> None:
+    """It says that it is there, and then answers what it is sent, by its number."""
+    assert line.receive(DEADLINE) == READY
     for key in (1, 2):
-        line.send_bytes(marshal.dumps((ACCOUNT, _page(_delivery(key)))))
-        (row,) = marshal.loads(line.recv_bytes())  # noqa: S302 - of this very test
-        assert row == prepare(ACCOUNT, _page(_delivery(key)))[0]  # type: ignore[index]
-    line.send_bytes(marshal.dumps((ACCOUNT, b"nothing")))
-    assert line.recv_bytes() == NOTHING
+        line.send(marshal.dumps((key, ACCOUNT, _page(_delivery(key)))))
+        number, rows = marshal.loads(line.receive(DEADLINE))  # noqa: S302 - of this very test
+        assert (number, rows) == (key, prepare(ACCOUNT, _page(_delivery(key))))
+    line.send(marshal.dumps((3, ACCOUNT, b"[" * 2000)))
+    assert marshal.loads(line.receive(DEADLINE)) == (3, None)  # noqa: S302 - of this very test
+
+
+def test_a_message_that_does_not_come_whole_in_time_is_trouble() -> None:
+    """However long it is, and wherever it stops."""
+    ours, theirs = socket.socketpair()
+    line = PageLine(ours)
+    for begun in (b"", (9).to_bytes(8, "big"), (9).to_bytes(8, "big") + b"half"):
+        theirs.sendall(begun)
+        with pytest.raises(TimeoutError):
+            line.receive(0.05)
+    with pytest.raises(TimeoutError):
+        line.send(b"x" * 50_000_000, 0.05)
+    line.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"\x00", (9).to_bytes(8, "big") + b"half", b"\xff" * 8])
+def test_a_line_that_ends_in_the_middle_is_trouble(said: bytes) -> None:
+    """Nobody waits for what cannot come."""
+    ours, theirs = socket.socketpair()
+    line = PageLine(ours)
+    theirs.sendall(said)
+    theirs.close()
+    with pytest.raises(ConnectionError):
+        line.receive(DEADLINE)
+    line.cut()
+    line.close()
+
+
+def test_a_line_that_is_cut_lets_who_waits_go() -> None:
+    """Whoever ends the process does not wait for its patience."""
+    ours, theirs = socket.socketpair()
+    line, troubles = PageLine(ours), list[str]()
+
+    def wait() -> None:
+        try:
+            line.receive(DEADLINE)
+        except OSError as error:
+            troubles.append(type(error).__name__)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    line.cut()
+    thread.join(DEADLINE)
+    line.close()
+    theirs.close()
+
+    assert troubles == ["ConnectionError"]

@@ -77,10 +77,7 @@ class Clients:
 
     def rest(self, *, at_once: bool = False) -> None:
         """End what nobody has used for a while, or what is there; it can be had again."""
-        if at_once:
-            self._preparer.close()
-        else:
-            self._preparer.rest()
+        self._preparer.rest(at_once=at_once)
 
     def waits(self, name: str) -> Waits:
         """The requests to an account that are out."""
@@ -190,7 +187,7 @@ class Clients:
 
     def close(self) -> None:
         """Close all their connections."""
-        self.rest(at_once=True)
+        self._preparer.close()
         for client in self._made:
             client.close()
 

@@ -11,7 +11,6 @@ from worker.db.bulk import Among
 from worker.db.tables import deliveries, set_aside
 from worker.event_log import EventLog
 from worker.events import EventType, FirstFact, OrderKey, account_source
-from worker.reading import accounts
 from worker.reading.delivery_rows import insert_new, order_key
 from worker.reading.first_rows import RecordColumns, told_by_reading
 from worker.reading.prepared import Prepared
@@ -31,9 +30,9 @@ class FirstPages:
     ) -> list[Gathered]:
         """Keep those of the pages on which all is new; the others, of which nothing is kept.
 
-        A delivery is not new if it is held, on two of the pages, or if a record set aside may be about it.
+        A delivery is not new if it is held, on two of the pages, or if a record set aside may be about it. The caller
+        holds the account's lock.
         """
-        accounts.lock(connection, account)
         ids = [delivery_id for page, _ in gathered if page.prepared is not None for delivery_id in page.prepared.ids]
         known = _known(connection, account, ids) if ids else set()
         twice = _twice(gathered)

@@ -7,6 +7,7 @@ from typing import Protocol, TypeGuard
 
 from connectors.errors import ConnectorError
 from connectors.logistic_cloud import DeliveryQuery, UnreadPage
+from worker.reading.prepared import Prepared
 from worker.reading.preparer import Preparer
 from worker.reading.read_page import ReadPage, page_of, prepared_page, size_in_force
 
@@ -34,47 +35,35 @@ class PreparedPages:
     long: int = LONG
 
     def of(self, query: DeliveryQuery, total: int | None) -> Generator[ReadPage]:
-        """Pages 0, 1, 2 … of a list that was counted as `total`; none where it is not long or nobody can prepare it.
+        """Pages 0, 1, 2 … of a list that was counted as `total`; none where it is not long.
 
         The next page is asked for before the one before is given, if the count says that there is one: where something
         other than the count breaks the reading, that is one request more.
         """
         if not self._is_long(total):
             return
-        with self.preparer.taken() as preparer:
-            if preparer is not None:
-                yield from self._pages(preparer, query, total)
-
-    def _pages(self, preparer: Preparer, query: DeliveryQuery, total: int) -> Generator[ReadPage]:
-        page = self._submitted(preparer, query, 0)
+        page = self._ask(query, 0)
         for number in itertools.count(1):
             following, trouble = None, None
-            if self._goes_on(page, number, total):
-                try:
-                    following = self._ask(query, number)
-                except ConnectorError as error:
-                    trouble = error
-            ready = self._collected(preparer, page)
-            if following is not None:
-                preparer.submit(self.account, following.body)
+            with self.preparer.preparing(self.account, page.body) as prepared:
+                if self._goes_on(page, number, total):
+                    try:
+                        following = self._ask(query, number)
+                    except ConnectorError as error:
+                        trouble = error
+                ready = self._read(page, prepared())
             yield ready
             if trouble is not None:
                 raise trouble
-            page = self._submitted(preparer, query, number) if following is None else following
-
-    def _submitted(self, preparer: Preparer, query: DeliveryQuery, number: int) -> UnreadPage:
-        page = self._ask(query, number)
-        preparer.submit(self.account, page.body)
-        return page
+            page = self._ask(query, number) if following is None else following
 
     def _ask(self, query: DeliveryQuery, number: int) -> UnreadPage:
         return self.client.ask_for_deliveries(query, page=number, page_size=self.page_size)
 
-    def _collected(self, preparer: Preparer, page: UnreadPage) -> ReadPage:
-        prepared = preparer.collect()
-        return (
-            page_of(page.read(), self.page_size) if prepared is None else prepared_page(page, prepared, self.page_size)
-        )
+    def _read(self, page: UnreadPage, prepared: Prepared | None) -> ReadPage:
+        if prepared is None:
+            return page_of(page.read(), self.page_size)
+        return prepared_page(page, prepared, self.page_size)
 
     def expect(self, total: int | None) -> None:
         """A list was counted: if it is long, its pages will be asked for."""

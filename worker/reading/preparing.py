@@ -4,41 +4,56 @@ It knows no secret and no database, and ends with whoever holds the other end of
 """
 
 import gc
+import hashlib
 import marshal
 import os
 import signal
 import sys
-from multiprocessing.connection import Connection
+from pathlib import Path
 
+from worker import columns, events
+from worker.reading import first_rows, normalizer, prepared, wire
+from worker.reading.page_line import PageLine
 from worker.reading.prepared import prepare
 
-# What it says once it is there.
-READY = b"ready"
 # How much it gives way to others who want the processor.
 _NICE = 5
-# The answer where a page cannot be prepared.
-NOTHING = b""
+_DECIDING = (columns, events, first_rows, normalizer, prepared, wire)
 
 
-def serve(line: Connection) -> None:
-    """Prepare page after page until the line is closed: (account, body) in, first rows out."""
-    line.send_bytes(READY)
-    while True:
-        try:
-            account, body = marshal.loads(line.recv_bytes())  # noqa: S302 - both ends are this very program
-        except EOFError:
-            return
-        line.send_bytes(answer_to(account, body))
-
-
-def answer_to(account: str, body: bytes) -> bytes:
-    """A page's first rows as `marshal` writes them; NOTHING where it has to be looked at record by record."""
+def _greeting() -> bytes:
+    """What tells programs apart that would prepare a page differently: an upgrade may come between the two."""
     try:
-        rows = prepare(account, body)
-    # Whatever is odd about a page is found and told by who looks at its records one by one.
+        sources = b"".join(Path(str(module.__file__)).read_bytes() for module in _DECIDING)
+    except OSError:
+        # A program that is no files: nothing to go by, so no other process is believed.
+        return os.urandom(32)
+    return b"ready " + hashlib.sha256(sys.version.encode() + sources).digest()
+
+
+# What it says once it is there; made when a process begins, since files may change later.
+READY = _greeting()
+
+
+def serve(line: PageLine) -> None:
+    """Prepare page after page until the line is closed: (number, account, body) in, (number, first rows) out."""
+    try:
+        line.send(READY)
+        while True:
+            number, account, body = marshal.loads(line.receive())  # noqa: S302 - both ends are this very program
+            line.send(marshal.dumps((number, first_rows_of(account, body))))
+    except OSError:
+        # Nobody is at the other end any more.
+        return
+
+
+def first_rows_of(account: str, body: bytes) -> list[first_rows.FirstRow] | None:
+    """A page's first rows; None where it has to be looked at record by record, whatever the reason."""
+    try:
+        return prepare(account, body)
+    # What is odd about a page is found and told by who looks at its records one by one.
     except Exception:  # noqa: BLE001
-        return NOTHING
-    return NOTHING if rows is None else marshal.dumps(rows)
+        return None
 
 
 def main() -> None:
@@ -49,8 +64,9 @@ def main() -> None:
     os.nice(_NICE)
     # It makes no cycles.
     gc.disable()
-    with Connection(int(sys.argv[1])) as line:
-        serve(line)
+    line = PageLine.inherited(int(sys.argv[1]))
+    serve(line)
+    line.close()
 
 
 if __name__ == "__main__":

@@ -6,23 +6,20 @@ import os
 import socket
 import subprocess
 import sys
-from multiprocessing.connection import Connection
+from pathlib import Path
 
+from worker.reading.page_line import PageLine
 from worker.reading.prepared import Prepared
-from worker.reading.preparing import NOTHING
+from worker.reading.preparing import READY
 
-# Seconds that one page may take; it takes milliseconds.
+# Seconds that one page may take there and back; it takes milliseconds.
 PATIENCE_SECONDS = 10.0
-# Seconds for a process to end by itself, once its line is closed, before it is killed.
+# Seconds for a process to end by itself, once its line is cut, before it is killed.
 _END_SECONDS = 1.0
-# Bytes that the line holds, so that neither end waits for the other in the middle of a page.
-_BUFFER = 1 << 20
-# What a line that is cut, or that tells nonsense, raises.
-_TROUBLE = (OSError, EOFError, ValueError, TypeError)
 
 
 class Lost(Exception):
-    """The process cannot be started, ended, or does not answer."""
+    """The process cannot be started, is another program, or does not answer as it should."""
 
 
 class PreparingProcess:
@@ -31,17 +28,25 @@ class PreparingProcess:
     def __init__(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Start it, and do not wait until it is there. Raises Lost."""
         self._patience_seconds = patience_seconds
-        ours, theirs = socket.socketpair()
+        self._ready = False
+        # Of the pages that were submitted, and whether the last one was not collected yet.
+        self._number, self._waiting = 0, False
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            raise Lost from error
         with theirs:
-            for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-            self._line = Connection(ours.detach())
             try:
+                self._line = PageLine(ours)
                 self._process = _started(theirs.fileno())
             except OSError as error:
-                self._line.close()
+                ours.close()
                 raise Lost from error
-        self._ready = self._waiting = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a word of it is there to be heard. Raises OSError where the line is gone."""
+        return self._line.has_something()
 
     @property
     def pid(self) -> int:
@@ -51,11 +56,11 @@ class PreparingProcess:
     def submit(self, account: str, body: bytes) -> None:
         """Have a page prepared, if the process is there by now. Raises Lost."""
         try:
-            self._ready = self._ready or (self._line.poll() and bool(self._line.recv_bytes()))
-            if self._ready:
-                self._line.send_bytes(marshal.dumps((account, body)))
+            if self._is_ready():
+                self._number += 1
+                self._line.send(marshal.dumps((self._number, account, body)), self._patience_seconds)
                 self._waiting = True
-        except _TROUBLE as error:
+        except OSError as error:
             raise Lost from error
 
     def collect(self) -> Prepared | None:
@@ -64,25 +69,39 @@ class PreparingProcess:
         if not waiting:
             return None
         try:
-            if not self._line.poll(self._patience_seconds):
-                raise Lost
-            answer = self._line.recv_bytes()
-            return None if answer == NOTHING else Prepared(marshal.loads(answer))  # noqa: S302 - of this very program
-        except _TROUBLE as error:
+            number, rows = marshal.loads(self._line.receive(self._patience_seconds))  # noqa: S302 - of this very program
+        except (OSError, EOFError, ValueError, TypeError) as error:
             raise Lost from error
+        if number != self._number or not isinstance(rows, list | None):
+            raise Lost
+        return None if rows is None else Prepared(rows)
+
+    def cut(self) -> None:
+        """Let nobody wait for it any more, whichever thread that is."""
+        self._line.cut()
 
     def end(self) -> None:
-        """Close the line, which ends it; kill it where it does not end."""
+        """End it, by its line, and kill it where that does not help. Nobody may be using it."""
+        self._line.cut()
         self._line.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
         self._process.kill()
         self._process.wait()
 
+    def _is_ready(self) -> bool:
+        if not self._ready and self.says_something:
+            if self._line.receive(self._patience_seconds) != READY:
+                sentence = "the program was changed since this process began"
+                raise Lost(sentence)
+            self._ready = True
+        return self._ready
+
 
 def _started(descriptor: int) -> subprocess.Popen[bytes]:
+    # -P: the program is the one that runs here, not what lies in the current folder.
     return subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-m", "worker.reading.preparing", str(descriptor)],
+        [sys.executable, "-P", "-m", "worker.reading.preparing", str(descriptor)],
         pass_fds=[descriptor],
         env=_environment(),
         stdin=subprocess.DEVNULL,
@@ -93,5 +112,7 @@ def _started(descriptor: int) -> subprocess.Popen[bytes]:
 
 def _environment() -> dict[str, str]:
     """What a Python needs to start, with the way to this very program; no setting, and so no secret."""
-    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME") if name in os.environ}
-    return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LD_LIBRARY_PATH"}}
+    pythons = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+    way = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
+    return {**kept, **pythons, "PYTHONPATH": way}

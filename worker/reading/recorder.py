@@ -14,7 +14,7 @@ from connectors.logistic_cloud import DeliveryQuery
 from worker.checkpoints import Checkpoint
 from worker.clock import Clock, instant_text
 from worker.db import Database
-from worker.reading import coverage
+from worker.reading import accounts, coverage
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
 from worker.reading.first_pages import FirstPages
@@ -168,6 +168,8 @@ class Recorder:
         seconds = [second for page, _ in gathered if page.prepared is not None for second in page.seconds]
         if not seconds or tally.news is not None:
             return gathered
+        # Whoever certifies holds the lock as well: what is certified is looked up behind it.
+        accounts.lock(connection, account)
         if coverage.certified_spans(connection, account, Window(min(seconds), max(seconds))):
             return gathered
         left = self._first_pages.record(connection, gathered, account, circumstances.now)

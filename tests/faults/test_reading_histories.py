@@ -27,7 +27,7 @@ from worker.states import CoverageState
 
 LAG = 20.0
 # Some in every run, thousands in the long one.
-EXAMPLES = 30
+EXAMPLES = 20
 THOUSANDS = int(os.environ.get("WAYBILL_TEST_HISTORIES", "2000"))
 # Seconds that a history may take on a busy machine, with what goes before the first one.
 PATIENCE = 60 + 3 * EXAMPLES

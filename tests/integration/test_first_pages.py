@@ -124,7 +124,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Database:
     return database
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(before=st.lists(RECORDS, max_size=3), pages=PAGES)
 def test_pages_are_kept_as_they_would_be_row_by_row(
     store: Database, before: list[dict[str, object]], pages: list[list[dict[str, object]]]

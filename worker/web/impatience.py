@@ -10,10 +10,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# barmate opens one at a time; a proxy before us a few.
-MOST_CONNECTIONS = 64
-# Seconds for a whole call, from the connection or the last answer to the next: what is sent fits into one packet.
-CALL_SECONDS = 10.0
+from worker.web.bounds import CALL_SECONDS, MOST_CONNECTIONS
 
 # Whoever speaks no HTTP would else write a line each time.
 _QUIET = logging.getLogger("uvicorn.error.listener")

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from worker.customers.hearing import Heard
 from worker.errors import DatabaseUnavailable
+from worker.web.bounds import CALL_SECONDS
 from worker.web.credentials import Credentials
-from worker.web.impatience import CALL_SECONDS
 from worker.web.tally import Tally
 
 PATH = "/barmate"

@@ -1,16 +1,16 @@
 """A web server, in a thread of its own."""
 
-import asyncio
 import socket
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from worker.errors import NotReady
-from worker.web.impatience import Impatient
+
+if TYPE_CHECKING:
+    import uvicorn
 
 # Connections that wait to be accepted: probes and one scraper, and room.
 _BACKLOG = 128
@@ -20,25 +20,25 @@ _GRACE_SECONDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What is served: its name, the settings that say where, and how its connections behave."""
+    """What is served: its name, the settings that say where, and how its connections behave, as uvicorn is told."""
 
     name: str
     settings: str
-    protocol: type[asyncio.Protocol] | Literal["auto"]
+    protocol: str
 
 
 BOARD = Part(name="web", settings="WAYBILL_WEB__HOST or WAYBILL_WEB__PORT", protocol="auto")
 LISTENER = Part(
     name="listener",
     settings="WAYBILL_BARMATE__LISTEN_HOST or WAYBILL_BARMATE__LISTEN_PORT",
-    protocol=Impatient,
+    protocol="worker.web.impatience:Impatient",
 )
 
 
 class Served:
     """A web server that runs; `address` is where it listens."""
 
-    def __init__(self, server: uvicorn.Server, listener: socket.socket, name: str) -> None:
+    def __init__(self, server: "uvicorn.Server", listener: socket.socket, name: str) -> None:
         self._server = server
         self._listener = listener
         self.host, self.port = listener.getsockname()[:2]
@@ -66,6 +66,9 @@ def serve(application: ASGIApp, host: str, port: int, part: Part = BOARD) -> Ser
 
     It accepts connections when this returns. Raises NotReady where the address cannot be listened on.
     """
+    # A tenth of the start of every command, of which hardly one serves anything.
+    import uvicorn  # noqa: PLC0415
+
     listener = _listen(host, port, part.settings)
     config = uvicorn.Config(
         application,

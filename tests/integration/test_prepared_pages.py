@@ -1,4 +1,4 @@
-"""Long lists whose pages are prepared: the same is read, at no more than one request more where rows move."""
+"""Long lists whose pages are prepared: what is kept of them as a whole, and what is looked at row by row."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,14 +6,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from connectors.errors import Interrupted
 from connectors.logistic_cloud import DeliveryQuery
 from tests.clocks import ManualClock
+from tests.preparing_kit import SameProcess
 from tests.reading_kit import START, Bench
 from worker.db import Database
 from worker.db.upgrade import upgrade
 from worker.reading import accounts, coverage
 from worker.reading.coverage import Proof
+from worker.reading.preparer import Preparer
 from worker.reading.recorder import Tally
 from worker.reading.spans import Window, second_of
 
@@ -38,26 +39,6 @@ def _read(bench: Bench) -> None:
 def bench(sqlite_database: Database) -> Bench:
     """An account whose every list is long."""
     return _bench(sqlite_database)
-
-
-def test_prepared_pages_are_taken_and_certified(database: Database) -> None:
-    """Everything the source has, and proof of it, on both databases."""
-    bench = _bench(database)
-    _read(bench)
-    bench.poll(2)
-
-    assert bench.differences() == {}
-    assert bench.poller.caught_up()
-    assert len(bench.events("waybill.delivery.appeared")) == ROWS
-
-
-def test_a_quiet_source_is_asked_for_no_page_behind_the_last_one(bench: Bench) -> None:
-    """The count says where a list ends."""
-    _read(bench)
-
-    # A tail that overflows, the count of the window, and the tail that follows.
-    pages = [told for told in bench.client.requests if "pageSize=10" in told]
-    assert len(pages) <= ROWS // PAGE + 4
 
 
 def test_what_is_known_already_is_compared_row_by_row(bench: Bench) -> None:
@@ -153,41 +134,33 @@ def test_who_wants_the_news_gets_them(bench: Bench) -> None:
     assert [item.id for item in tally.news or ()] == [5000 + number for number in range(PAGE)]
 
 
-def test_pages_before_a_failure_are_kept(bench: Bench) -> None:
-    """The next page fails while the one before it is prepared: that one is kept, and the failure told."""
+def test_a_list_is_asked_for_up_to_its_end_and_not_beyond(bench: Bench) -> None:
+    """The count says which pages there are, the last one short or empty; only then is one asked for beforehand."""
+    pages = bench.source.pages(DeliveryQuery(), ROWS)
+    for _ in range(ROWS // PAGE + 1):
+        page = next(pages)
+    pages.close()
 
-    def cut(_number: int) -> None:
-        if "page=5&" in bench.client.requests[-1]:
-            system, operation, detail = "logistic.cloud", "list deliveries", "the line is cut"
-            raise Interrupted(system, operation, detail)
-
-    bench.client.before = cut
-    report = bench.poll()
-
-    assert report.error is not None
-    assert len(bench.held()) >= 5 * PAGE
-    bench.client.before = lambda _number: None
-    _read(bench)
-    assert bench.differences() == {}
+    assert page.shape.rows == 0
+    assert len(bench.client.requests) == ROWS // PAGE + 1
 
 
-def test_a_count_that_changes_is_seen_before_the_next_page_is_asked_for(bench: Bench) -> None:
-    """It stands in the headers, which nobody has to prepare."""
-    moved_at: list[int] = []
+def test_a_long_list_is_expected_once_it_is_counted(bench: Bench) -> None:
+    """The process takes a while to start, so it is started before the list is read."""
+    started: list[SameProcess] = []
 
-    def move(number: int) -> None:
-        if not moved_at and "page=5&" in bench.client.requests[-1]:
-            moved_at.append(number)
-            bench.put(1000)
+    def start() -> SameProcess:
+        started.append(SameProcess())
+        return started[-1]
 
-    bench.client.before = move
-    _read(bench)
-    bench.poll(3)
+    assert bench.source.long_lists is not None
+    lists = replace(bench.source.long_lists, preparer=Preparer(lambda: 0.0, start=start, cores=2), long=15)
+    source = replace(bench.source, long_lists=lists)
+    source.page(DeliveryQuery(updated_max=START + timedelta(minutes=5 * 14 * PAGE)), 0)
+    assert started == []
+    source.page(DeliveryQuery(), 0)
 
-    behind = bench.client.requests[moved_at[0] : moved_at[0] + 2]
-    assert moved_at
-    assert not any("page=6&" in told or "page=7&" in told for told in behind)
-    assert bench.differences() == {}
+    assert len(started) == 1
 
 
 def test_without_a_count_no_list_is_long(sqlite_database: Database) -> None:

@@ -18,16 +18,20 @@ from tests.clocks import ManualClock
 from tests.vendor_examples import printed_delivery
 from worker.reading.prepared import Prepared
 from worker.reading.preparer import IDLE_SECONDS, RESTART_SECONDS, Preparer
-from worker.reading.preparing_process import Lost, PreparingProcess
+from worker.reading.preparing_process import PATIENCE_SECONDS, Lost, PreparingProcess
 
 ACCOUNT = "acme.logistic.cloud"
 BODY = orjson.dumps([printed_delivery()])
 DEADLINE = 20.0
-# Starts one, says its number, and dies without a word.
+# Starts one, says its number once it is there, and dies without a word.
 _ORPHANS = """
-import os, signal
+import os, signal, time
 from worker.reading.preparing_process import PreparingProcess
-print(PreparingProcess().pid, flush=True)
+process = PreparingProcess()
+while process.collect() is None:
+    time.sleep(0.01)
+    process.submit("acme.logistic.cloud", b"[]")
+print(process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -210,6 +214,20 @@ def _free_numbers() -> Iterator[str]:
     return (str(number) for number in range(3, 4096) if number not in taken)
 
 
+def test_an_answer_about_another_page_is_not_believed() -> None:
+    """What was asked and what came belong together, or nothing that comes does."""
+    process = PreparingProcess()
+    until = time.monotonic() + DEADLINE
+    while process.collect() is None and time.monotonic() < until:
+        time.sleep(0.01)
+        process.submit(ACCOUNT, BODY)
+    process.submit(ACCOUNT, BODY)
+    process.submit(ACCOUNT, orjson.dumps([{**printed_delivery(), "id": 1}]))
+    with pytest.raises(Lost):
+        process.collect()
+    process.end()
+
+
 def test_a_process_that_nobody_uses_is_ended(preparer: Preparer, started: Started, clock: ManualClock) -> None:
     """A worker that has read everything is one process again."""
     _prepared(preparer)
@@ -225,22 +243,38 @@ def test_a_process_that_nobody_uses_is_ended(preparer: Preparer, started: Starte
     assert not _alive(started.all[0].pid)
 
 
-def test_a_worker_that_ends_waits_for_no_page_and_warns_of_nothing(preparer: Preparer, started: Started) -> None:
-    """Its own end is no loss."""
+def test_a_worker_that_ends_waits_for_no_page_and_warns_of_nothing(clock: ManualClock) -> None:
+    """Its own end is no loss, and ends the process under nobody's hands: who waits for a page gives way first."""
+    processes: list[PreparingProcess] = []
+
+    def start() -> PreparingProcess:
+        # With the patience of every day, which is longer than this test.
+        processes.append(PreparingProcess())
+        return processes[-1]
+
+    preparer = Preparer(clock.monotonic, start=start, cores=2)
     _prepared(preparer)
-    os.kill(started.all[0].pid, signal.SIGSTOP)
+    os.kill(processes[0].pid, signal.SIGSTOP)
     found: list[Prepared | None] = []
+    waits = threading.Event()
+
+    def wait() -> None:
+        with preparer.preparing(ACCOUNT, BODY) as prepared:
+            waits.set()
+            found.append(prepared())
+
     with structlog.testing.capture_logs() as logs:
-        thread = threading.Thread(target=lambda: found.append(_once(preparer)))
+        thread = threading.Thread(target=wait)
         thread.start()
+        assert waits.wait(DEADLINE)
         preparer.close()
-        thread.join(DEADLINE)
+        thread.join(PATIENCE_SECONDS / 2)
 
     assert found == [None]
     assert logs == []
-    assert not _alive(started.all[0].pid)
+    assert not _alive(processes[0].pid)
     assert _once(preparer) is None
-    assert len(started.all) == 1
+    assert len(processes) == 1
 
 
 def test_it_is_started_before_it_is_taken_where_it_will_be(preparer: Preparer, started: Started) -> None:

@@ -1,4 +1,4 @@
-"""Reading ahead of what is stored, from the poller down: nothing else changes."""
+"""Reading ahead of what is stored, with pages that others prepare, from the poller down: nothing else changes."""
 
 import itertools
 from dataclasses import replace
@@ -17,8 +17,8 @@ PAGE = 10
 AHEAD = 6
 
 
-def _bench(database: Database, *, ahead: int) -> Bench:
-    bench = Bench(database, ManualClock(), page_size=PAGE)
+def _bench(database: Database, *, ahead: int, prepared: bool = False) -> Bench:
+    bench = Bench(database, ManualClock(), page_size=PAGE, prepared=prepared)
     bench.source = replace(bench.source, ahead=ahead)
     bench.restart()
     for number in range(ROWS):
@@ -36,10 +36,11 @@ def _passes(bench: Bench) -> list[str]:
     return [told for told in bench.client.requests if "pageSize=10" in told]
 
 
-@pytest.fixture
-def ahead(database: Database) -> Bench:
-    """An account that is read ahead."""
-    return _bench(database, ahead=AHEAD)
+@pytest.fixture(params=[(AHEAD, False), (0, True), (AHEAD, True)], ids=["ahead", "prepared", "ahead and prepared"])
+def ahead(database: Database, request: pytest.FixtureRequest) -> Bench:
+    """An account that is read ahead, or whose pages are prepared while the next is asked for, or both."""
+    most, prepared = request.param
+    return _bench(database, ahead=most, prepared=prepared)
 
 
 def test_a_reading_ahead_takes_what_the_source_has_and_certifies_it(ahead: Bench) -> None:
@@ -102,6 +103,9 @@ def test_pages_before_a_failure_are_kept(ahead: Bench) -> None:
 
     assert report.error is not None
     assert len(ahead.held()) >= 5 * PAGE
+    ahead.client.before = lambda _number: None
+    _read(ahead)
+    assert ahead.differences() == {}
 
 
 def test_a_source_in_the_usual_pace_is_not_read_ahead(sqlite_database: Database) -> None:

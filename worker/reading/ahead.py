@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
@@ -60,19 +60,11 @@ class Ahead(Iterator[T], Generic[T]):
         """Take nothing more, once what is on its way has come."""
         self._closed.set()
         self._room.release()
-        if not self._most:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """What the iterator holds is wanted by others; only who takes from it may end it."""
-        if isinstance(self._items, Generator):
-            self._items.close()
 
     def _take(self) -> None:
         try:
             while self._room.acquire() and not self._closed.is_set():
                 self._came.put(next(self._items))
-            self._let_go()
         except StopIteration:
             self._came.put(_End(None))
         # Whatever it is, it belongs to who waits for the next item.

@@ -12,7 +12,7 @@ from worker.db.tables import deliveries, set_aside
 from worker.event_log import EventLog
 from worker.events import EventType, FirstFact, OrderKey, account_source
 from worker.reading.delivery_rows import insert_new, order_key
-from worker.reading.first_rows import RecordColumns, told_by_reading
+from worker.reading.first_rows import ACCOUNT, CUSTOMER_ID, PURCHASE_ORDER, UPDATED_AT, RecordColumns, told_by_reading
 from worker.reading.prepared import Prepared
 from worker.reading.read_page import Gathered
 
@@ -85,11 +85,13 @@ def _facts(page: _First, source: str) -> list[FirstFact]:
     # The document goes on where the record's part ends.
     rest = f",{json_text(told_by_reading(page.turn, page.proof))[1:]}"
     return [
-        FirstFact(source, subject, EventType.DELIVERY_APPEARED, identity, columns[8], told + rest, _orders(columns))
+        FirstFact(
+            source, subject, EventType.DELIVERY_APPEARED, identity, columns[UPDATED_AT], told + rest, _orders(columns)
+        )
         for columns, _, identity, subject, told in page.prepared.rows
     ]
 
 
 def _orders(columns: RecordColumns) -> tuple[OrderKey, ...]:
-    key = order_key(columns[0], columns[2], columns[7])
+    key = order_key(columns[ACCOUNT], columns[CUSTOMER_ID], columns[PURCHASE_ORDER])
     return () if key is None else (key,)

@@ -6,6 +6,7 @@ Pure, and light to import: a process of its own makes these for whole pages (`wo
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from worker.columns import json_text, micros
 from worker.events import EventDraft, EventType, account_source, delivery_subject, event_id
@@ -26,6 +27,12 @@ RECORD_COLUMNS = (
     "raw",
     "content_hash",
 )
+# Where some of them are.
+ACCOUNT: Final = 0
+ID: Final = 1
+CUSTOMER_ID: Final = 2
+PURCHASE_ORDER: Final = 7
+UPDATED_AT: Final = 8
 RecordColumns = tuple[str, int, int, str, str, str, str | None, str | None, int, int | None, str, str]
 
 

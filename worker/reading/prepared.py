@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from worker.reading.first_rows import FirstRow, first_row
+from worker.reading.first_rows import ID, UPDATED_AT, FirstRow, first_row
 from worker.reading.normalizer import DeliveryRecord, normalize
 
 
@@ -18,12 +18,12 @@ class Prepared:
     @property
     def ids(self) -> list[int]:
         """Whose they are."""
-        return [columns[1] for columns, *_ in self.rows]
+        return [columns[ID] for columns, *_ in self.rows]
 
     @property
     def stamps(self) -> list[int]:
         """Their `updatedAt` in microseconds since 1970."""
-        return [columns[8] for columns, *_ in self.rows]
+        return [columns[UPDATED_AT] for columns, *_ in self.rows]
 
 
 def prepare(account: str, body: bytes) -> list[FirstRow] | None:

@@ -1,7 +1,6 @@
 """The pages of a window: how it is probed with one answer, and read with a pass."""
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from connectors.errors import ConnectorError
@@ -63,13 +62,12 @@ class _Pass:
 
     def read(self, source: AccountSource) -> Iterator[JudgedPage]:
         """Page after page with what it brings the judgement to, until there is one. One request each."""
-        with closing(source.pages(self.query, self.total)) as pages:
-            for page in pages:
-                judged = self.add(page.shape)
-                self.stamps.extend(page.seconds)
-                yield page, judged
-                if judged is not None:
-                    return
+        for page in source.pages(self.query, self.total):
+            judged = self.add(page.shape)
+            self.stamps.extend(page.seconds)
+            yield page, judged
+            if judged is not None:
+                return
 
     def _moved(self, shape: PageShape) -> NotProved | None:
         """Only to end early: what is seen here would be seen at the end."""

@@ -38,12 +38,8 @@ def main() -> None:
         app.accounts.poll(account)
     polls = max(1, run.order.idle_polls)
     idle = {"idle_cpu_ms": (cpu_seconds() - cpu) / polls * 1000, "idle_ms": (time.monotonic() - began) / polls * 1000}
-    run.tell(
-        database=str(app.database.url.database),
-        query=QUERY,
-        written=counted,
-        **{**idle, "peak_mb": max(peak, peak_mb())},
-    )
+    idle["peak_mb"] = max(peak, peak_mb())
+    run.tell(database=str(app.database.url.database), query=QUERY, written=counted, **idle)
     app.close()
 
 

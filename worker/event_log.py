@@ -12,9 +12,9 @@ from worker.columns import Value, json_text, micros
 from worker.db.bulk import Among, BulkInsert
 from worker.db.tables import events
 from worker.events import About, Event, EventDraft, EventType, FirstFact, event_id, next_sequence
-from worker.tasks import NewTask, Tasks
+from worker.tasks import Tasks
 
-_INSERT = BulkInsert(events, "id", "source", "subject", "type", "sequence", "time", "recorded_at", "data")
+_INSERT = BulkInsert(events, "id", "subject", "sequence", "time", "data", shared=("source", "type", "recorded_at"))
 _TAKEN = Among(events.c.id, sa.select(events.c.id))
 _LAST = Among(
     events.c.subject,
@@ -62,44 +62,44 @@ class EventLog:
             taken.add(identity)
             event = _event(draft, sequence, identity)
             appended.append(event)
-            rows.append(_row(event, moment, recorded_at))
-        _INSERT(connection, rows)
-        self._tasks.add(connection, self._duties(drafts, [event.id for event in appended]), now)
+            rows.append(_row(event, moment))
+        for (source, kind), alike in itertools.groupby(zip(appended, rows, strict=True), _source_and_type):
+            _INSERT(connection, [row for _, row in alike], source, kind, recorded_at)
+        self._add_duties(connection, drafts, [event.id for event in appended], now)
         return appended
 
     def append_first(self, connection: sa.Connection, facts: Sequence[FirstFact], now: datetime) -> None:
-        """Append first facts of one type, each about another subject, as `append` does."""
+        """Append first facts of one source and type, each about another subject, as `append` does."""
         if not facts:
             return
-        recorded_at, kind = micros(now), facts[0].type.value
+        recorded_at = micros(now)
         recently = next_sequence(0, recorded_at)
         rows: list[tuple[Value, ...]] = [
-            (
-                identity,
-                source,
-                subject,
-                kind,
-                recently if moment <= recorded_at else next_sequence(0, moment),
-                moment,
-                recorded_at,
-                told,
-            )
-            for source, subject, _, identity, moment, told, _ in facts
+            (identity, subject, recently if moment <= recorded_at else next_sequence(0, moment), moment, told)
+            for _, subject, _, identity, moment, told, _ in facts
         ]
-        _INSERT(connection, rows)
-        self._tasks.add(connection, self._duties(facts, [row[3] for row in facts]), now)
+        _INSERT(connection, rows, facts[0].source, facts[0].type.value, recorded_at)
+        self._add_duties(connection, facts, [fact.id for fact in facts], now)
 
-    def _duties(self, facts: Sequence[About], ids: Sequence[str]) -> list[NewTask]:
-        # Members of an enumeration are slow keys, and a page holds one or two types.
-        subscribers = [(kind, self._subscriptions.get(kind, ())) for kind in {fact.type for fact in facts}]
-        return [
-            NewTask(subscription.kind, subject, identity)
-            for fact, identity in zip(facts, ids, strict=True)
-            for kind, subscriptions in subscribers
-            if kind == fact.type
-            for subscription in subscriptions
-            for subject in subscription.subjects(fact)
+    def _add_duties(self, connection: sa.Connection, facts: Sequence[About], ids: Sequence[str], now: datetime) -> None:
+        """Of each kind in the order of the facts: what is about one subject is told in that order."""
+        interested = [
+            (kind, subscription)
+            for kind in {fact.type for fact in facts}
+            for subscription in self._subscriptions.get(kind, ())
         ]
+        for wanted in dict.fromkeys(subscription.kind for _, subscription in interested):
+            subjects = [
+                (kind, subscription.subjects) for kind, subscription in interested if subscription.kind == wanted
+            ]
+            duties = [
+                (subject, identity)
+                for fact, identity in zip(facts, ids, strict=True)
+                for kind, subjects_of in subjects
+                if kind == fact.type
+                for subject in subjects_of(fact)
+            ]
+            self._tasks.add_duties(connection, wanted, duties, now)
 
 
 def load_event(connection: sa.Connection, identity: str) -> Event | None:
@@ -143,7 +143,12 @@ def _event(draft: EventDraft, sequence: int, identity: str) -> Event:
     return Event(identity, draft.source, draft.subject, str(draft.type), sequence, draft.time, draft.data)
 
 
-def _row(event: Event, moment: int, recorded_at: int) -> tuple[Value, ...]:
-    identity, source, subject, kind, sequence, _time, data = event
+def _row(event: Event, moment: int) -> tuple[Value, ...]:
+    identity, _, subject, _, sequence, _, data = event
     document = data if type(data) is dict else dict(data)
-    return (identity, source, subject, kind, sequence, moment, recorded_at, json_text(document))
+    return (identity, subject, sequence, moment, json_text(document))
+
+
+def _source_and_type(appended: tuple[Event, object]) -> tuple[str, str]:
+    event, _ = appended
+    return event.source, event.type

@@ -4,6 +4,7 @@ An event is an immutable fact in the past tense. `docs/events.md` lists them.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -53,14 +54,29 @@ class OrderKey(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The whole key as one string, from which `parse` makes it again: a task's subject."""
-        return f"{self.account}|{self.customer_id}|{self.purchase_order}"
+        """The whole key as one string, from which `parse` makes it again: a task's subject.
+
+        The number before the customer, as in the index of deliveries: where numbers follow time, so does what is new.
+        """
+        return f"{self.account}|#{self.purchase_order}|{self.customer_id}"
 
     @classmethod
     def parse(cls, text: str) -> "OrderKey":
         """The key that `text` was made from. Raises ValueError for anything else."""
-        account, customer_id, purchase_order = text.split("|", 2)
+        account, _, rest = text.partition("|")
+        if rest.startswith("#"):
+            purchase_order, _, customer_id = rest[1:].rpartition("|")
+        else:
+            # As versions wrote it that may still work beside this one, in the middle of an upgrade (migration 0010).
+            customer_id, _, purchase_order = rest.partition("|")
         return cls(account, int(customer_id), purchase_order)
+
+
+def order_key(account: str, customer_id: int | None, purchase_order: str | None) -> OrderKey | None:
+    """The order of a delivery; None without a customer or with a blank number: no number, no order."""
+    if customer_id is None or purchase_order is None or not purchase_order.strip():
+        return None
+    return OrderKey(account, customer_id, purchase_order)
 
 
 def account_source(account: str) -> str:
@@ -115,6 +131,13 @@ class EventDraft(NamedTuple):
     # Nothing was ever told about the subject. Whoever says so knows it, and spares looking that up.
     first: bool = False
 
+    @property
+    def order_subjects(self) -> tuple[str, ...]:
+        """The orders concerned, each once, by their `text`."""
+        if len(self.orders) == 1:
+            return (self.orders[0].text,)
+        return tuple(dict.fromkeys(key.text for key in self.orders))
+
 
 class About(Protocol):
     """What a subscriber may know of a fact to tell which subjects its tasks are about."""
@@ -140,8 +163,8 @@ class About(Protocol):
         ...
 
     @property
-    def orders(self) -> Sequence[OrderKey]:
-        """The orders concerned."""
+    def order_subjects(self) -> Sequence[str]:
+        """The orders concerned, each by its `text`."""
         ...
 
 
@@ -156,7 +179,7 @@ class FirstFact(NamedTuple):
     moment: int
     # The document as JSON.
     told: str
-    orders: tuple[OrderKey, ...]
+    order_subjects: tuple[str, ...]
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -197,11 +220,24 @@ def event_id(draft: EventDraft, occurrence: int) -> str:
     Where the fact has a time of its own, the id begins with it, so that an index over millions of ids grows near its
     end instead of everywhere.
     """
-    text = "\x1f".join((draft.source, draft.subject, draft.type, draft.fingerprint, str(occurrence)))
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = _digest(draft.source, draft.subject, draft.type, draft.fingerprint, occurrence)
     if draft.origin is None:
         return f"evt_{digest[:40]}"
-    return f"evt_{int(draft.origin.timestamp()) & _PREFIX:08x}{digest[:32]}"
+    return _timed_id(math.floor(draft.origin.timestamp()), digest)
+
+
+def first_event_id(source: str, subject: str, kind: EventType, fingerprint: str, second: int) -> str:
+    """What `event_id` gives for the first occurrence of a fact whose origin is that second since 1970."""
+    return _timed_id(second, _digest(source, subject, kind, fingerprint, 0))
+
+
+def _digest(source: str, subject: str, kind: EventType, fingerprint: str, occurrence: int) -> str:
+    text = "\x1f".join((source, subject, kind, fingerprint, str(occurrence)))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _timed_id(second: int, digest: str) -> str:
+    return f"evt_{second & _PREFIX:08x}{digest[:32]}"
 
 
 def next_sequence(previous: int, micros: int) -> int:

@@ -5,6 +5,7 @@ counted durably at the claim (a task that keeps killing its worker becomes a dea
 transaction that did its work closes it with that token.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,13 @@ from worker.states import TaskState
 
 # Open tasks are those that have not ended. Said so in every query about them: the indexes of open tasks depend on it.
 _OPEN = tasks.c.ended_at.is_(None)
-_INSERT = BulkInsert(tasks, "id", "kind", "subject", "event_id", "payload", "state", "due_at", "attempts", "created_at")
+_INSERT = BulkInsert(
+    tasks,
+    "id",
+    "subject",
+    "event_id",
+    shared=("kind", "payload", "state", "due_at", "attempts", "created_at"),
+)
 # What tells the ids of two calls in the same microsecond apart; with time and index an id has 32 digits.
 _CALL_DIGITS = 14
 # Tasks of a subject that one claim closes at most: a statement takes 32 thousand values on SQLite, twice that on
@@ -55,8 +62,12 @@ _AHEAD = (
 )
 
 
+# What a task about an event is about: its subject, and the event's id; None where no event is behind it.
+Duty = tuple[str, str | None]
+
+
 class NewTask(NamedTuple):
-    """A task to be added. A tuple, since a million of them are made at a time."""
+    """A task to be added."""
 
     kind: str
     subject: str
@@ -96,30 +107,26 @@ class Tasks:
         self._identity = identity
 
     def add(self, connection: sa.Connection, new: Sequence[NewTask], now: datetime) -> list[str]:
-        """Add tasks, due now; returns their ids, which grow with time, so that an index over them grows at its end."""
-        if not new:
-            return []
-        moment, call = micros(now), self._identity()[:_CALL_DIGITS]
-        prefix, waiting = f"{moment:014x}{call}", TaskState.WAITING.value
-        ids = [f"{prefix}{index:04x}" for index in range(len(new))]
-        _INSERT(
-            connection,
-            [
-                (
-                    identity,
-                    kind,
-                    subject,
-                    event_id,
-                    json_text(dict(payload)) if payload else "{}",
-                    waiting,
-                    moment,
-                    0,
-                    moment,
-                )
-                for identity, (kind, subject, event_id, payload) in zip(ids, new, strict=True)
-            ],
-        )
+        """Add tasks in their order, due now; returns their ids."""
+        ids: list[str] = []
+        for (kind, payload), alike in itertools.groupby(new, lambda task: (task.kind, json_text(dict(task.payload)))):
+            duties = [(task.subject, task.event_id) for task in alike]
+            ids += self._insert(connection, kind, payload, duties, now)
         return ids
+
+    def add_duties(self, connection: sa.Connection, kind: str, duties: Sequence[Duty], now: datetime) -> None:
+        """Add tasks of one kind about events, in their order, due now."""
+        self._insert(connection, kind, "{}", duties, now)
+
+    def _insert(
+        self, connection: sa.Connection, kind: str, payload: str, duties: Sequence[Duty], now: datetime
+    ) -> list[str]:
+        """Their ids grow with time, so that an index over them grows at its end."""
+        moment, call = micros(now), self._identity()[:_CALL_DIGITS]
+        prefix = f"{moment:014x}{call}"
+        rows = [(f"{prefix}{index:04x}", subject, event) for index, (subject, event) in enumerate(duties)]
+        _INSERT(connection, rows, kind, payload, TaskState.WAITING.value, moment, 0, moment)
+        return [identity for identity, _, _ in rows]
 
     def add_job(self, connection: sa.Connection, new: NewTask, now: datetime, *, joins: bool = False) -> str:
         """Add a job unless one of its kind, subject and payload is waiting already; the id of whichever it is.

@@ -1,6 +1,6 @@
 """Rows in bulk, on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -69,11 +69,34 @@ def test_no_rows_are_no_statement(database: Database) -> None:
         assert connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one() == 0
 
 
-@pytest.mark.parametrize("columns", [("source", "id"), ("id", "unheard_of")])
-def test_columns_in_another_order_than_the_table_are_refused(columns: tuple[str, ...]) -> None:
-    """A tuple has no names, so an order that would mix values up is a mistake of ours that shows at once."""
-    with pytest.raises(ValueError, match="order of the table"):
-        BulkInsert(events, *columns)
+@pytest.mark.parametrize("count", [1, 256])
+def test_columns_that_all_rows_share_are_handed_over_once(database: Database, count: int) -> None:
+    """In whatever order the columns are named, each value lands in its own."""
+    insert = BulkInsert(events, "data", "sequence", "subject", "id", shared=("recorded_at", "type", "source", "time"))
+    with database.write() as connection:
+        rows = [("{}", number, f"deliveries/{number}", f"evt_{number}") for number in range(count)]
+        insert(connection, rows, micros(MOMENT), "t", "/s", micros(MOMENT) + 1_000_000)
+
+        found = connection.execute(sa.select(events).order_by(events.c.position)).all()
+    assert [(row.id, row.subject, row.sequence) for row in found] == [(row[3], row[2], row[1]) for row in rows]
+    assert {(row.source, row.type, row.recorded_at, row.time) for row in found} == {
+        ("/s", "t", MOMENT, MOMENT + timedelta(seconds=1))
+    }
+
+
+def test_a_transaction_that_was_refused_leaves_nothing_behind(database: Database) -> None:
+    """Rows of the statement that came before the refused one go with the transaction."""
+    with pytest.raises(IntegrityError), database.write() as connection:
+        INSERT(connection, [*(_row(number) for number in range(60)), _row(3)])
+
+    with database.read() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one() == 0
+
+
+def test_a_column_that_the_table_has_not_is_refused() -> None:
+    """A mistake of ours shows at once."""
+    with pytest.raises(ValueError, match="events has no column unheard_of"):
+        BulkInsert(events, "id", shared=("unheard_of",))
 
 
 @pytest.mark.parametrize("count", [0, 1, 5000])

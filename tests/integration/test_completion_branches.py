@@ -10,9 +10,8 @@ from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER
 from tests.order_store import KEY, OrderStore, row
 from worker.db import Database
 from worker.event_log import EventLog
-from worker.events import OrderKey
+from worker.events import OrderKey, order_key
 from worker.firing.rows import FiringRows, wake_orders_sharing
-from worker.reading.delivery_rows import order_key
 from worker.tasks import Tasks
 
 OTHER_ACCOUNT = "other.logistic.cloud"

@@ -19,6 +19,7 @@ from worker.customers.overview import customers_status
 from worker.customers.upkeep import forget_people, knows_people, prune
 from worker.db import Database
 from worker.db.tables import customer_orders, set_aside, tasks
+from worker.events import OrderKey
 
 Make = Callable[..., Bench]
 
@@ -523,7 +524,7 @@ def test_an_event_wakes_the_orders_of_its_deliveries(bench: Bench) -> None:
 
     with bench.database.read() as connection:
         subjects = set(connection.execute(sa.select(tasks.c.subject)).scalars())
-    assert {subject.rsplit("|", 1)[1] for subject in subjects} == {PURCHASE_ORDER, "PO-2"}
+    assert {OrderKey.parse(subject).purchase_order for subject in subjects} == {PURCHASE_ORDER, "PO-2"}
 
 
 def test_the_order_of_a_reference_that_was_left_is_woken_too(make: Make) -> None:
@@ -541,7 +542,7 @@ def test_the_order_of_a_reference_that_was_left_is_woken_too(make: Make) -> None
     assert bench.held(key).reference == "LS2"
     with bench.database.read() as connection:
         subjects = list(connection.execute(sa.select(tasks.c.subject).order_by(tasks.c.number)).scalars())
-    assert [subject.rsplit("|", 1)[1] for subject in subjects] == [PURCHASE_ORDER, PURCHASE_ORDER, "PO-2"]
+    assert [OrderKey.parse(subject).purchase_order for subject in subjects] == [PURCHASE_ORDER, PURCHASE_ORDER, "PO-2"]
 
 
 def test_status_says_how_reading_barmate_stands(bench: Bench) -> None:

@@ -83,6 +83,22 @@ def test_a_new_database_goes_on_above_what_a_lost_one_told_in_the_same_second(tm
     assert anew.sequence > max(event.sequence for event in told)
 
 
+def test_the_tasks_of_a_kind_are_in_the_order_of_their_facts_whatever_types_those_have(database: Database) -> None:
+    """What became of a delivery is told in the order in which it did, also where several types come together."""
+    mirror = Subscription("mirror", lambda about: [f"{about.source}|{about.subject}"])
+    types = [EventType.DELIVERY_VANISHED, EventType.DELIVERY_CHANGED] * 3
+    desk = Tasks(rules={"mirror": KindRule(max_attempts=3)}, identity=lambda: "id1")
+    log = EventLog(tasks=desk, subscriptions=dict.fromkeys(types, (mirror,)))
+    with database.write() as connection:
+        told = log.append(connection, [_draft(str(n))._replace(type=kind) for n, kind in enumerate(types)], NOON)
+
+    with database.read() as connection:
+        about = connection.execute(sa.select(tasks.c.event_id).order_by(tasks.c.number)).scalars().all()
+        rows = connection.execute(sa.select(events.c.id).order_by(events.c.position)).scalars().all()
+    assert about == [event.id for event in told]
+    assert rows == about
+
+
 def test_a_fact_that_comes_true_again_is_another_event(database: Database) -> None:
     """A delivery that vanishes twice gives two events."""
     log = _log()

@@ -63,7 +63,7 @@ PAGE_SIZE = 250
 def _log() -> EventLog:
     """One with every kind of subscriber: by order, by subject, and by what the document says."""
     interested = [
-        Subscription("completion", lambda about: [key.text for key in about.orders]),
+        Subscription("completion", lambda about: about.order_subjects),
         Subscription("mirror", lambda about: (f"{about.source}|{about.subject}",)),
         Subscription("respond", lambda about: (about.data["delivery"]["number"], str(about.type))),
     ]

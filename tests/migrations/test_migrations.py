@@ -14,9 +14,10 @@ from alembic.migration import MigrationContext
 from tests.customer_kit import delivery_row
 from worker.clock import SystemClock
 from worker.db import Database
-from worker.db.tables import deliveries, metadata
+from worker.db.tables import deliveries, metadata, tasks
 from worker.db.upgrade import _config, require_current, upgrade
 from worker.errors import DatabaseUnavailable, NotReady
+from worker.events import OrderKey
 from worker.reading.delivery_rows import facts_of_row
 from worker.standing import LineItem
 
@@ -80,6 +81,47 @@ def test_line_items_are_the_same_before_and_after_they_had_a_column(blank: Datab
     said = {"id": 9, "status": "booked", "article_number": "A1", "unit": "ST", "quantity": "5000"}
     assert before == [[said], None]
     assert after == [(LineItem(id=9, status="booked", article_number="A1", unit="ST", quantity=Decimal(5000)),), None]
+
+
+def test_what_is_still_to_be_done_about_an_order_is_found_under_its_new_name(blank: Database) -> None:
+    """Tasks of one order stay tasks of one order, so that they are done one at a time; there and back."""
+    names = {"completion": "a|7|PO|1", "firing": "a|8|#2", "mirror": "/accounts/a|deliveries/1", "fire": "b|-1|3"}
+    upgrade(blank)
+    with blank.write() as connection:
+        command.downgrade(_config(connection), "0009")
+        for kind, subject in names.items():
+            for state in ("waiting", "done", "discarded"):
+                connection.execute(sa.insert(tasks), _task(kind, subject, state))
+    upgrade(blank)
+    with blank.read() as connection:
+        after = {(row.kind, row.state): row.subject for row in connection.execute(sa.select(tasks))}
+    with blank.write() as connection:
+        command.downgrade(_config(connection), "0009")
+        again = {(row.kind, row.subject) for row in connection.execute(sa.select(tasks))}
+
+    for state in ("waiting", "discarded"):
+        assert after["completion", state] == OrderKey("a", 7, "PO|1").text == "a|#PO|1|7"
+        assert after["firing", state] == OrderKey("a", 8, "#2").text
+        assert after["fire", state] == OrderKey("b", -1, "3").text
+        assert after["mirror", state] == names["mirror"]
+    assert {kind: after[kind, "done"] for kind in names} == names
+    assert again == set(names.items())
+
+
+def _task(kind: str, subject: str, state: str) -> dict[str, object]:
+    now = SystemClock().now()
+    return {
+        "id": f"{kind} {state}",
+        "kind": kind,
+        "subject": subject,
+        "event_id": f"evt_{kind}_{state}",
+        "payload": {},
+        "state": state,
+        "due_at": now,
+        "attempts": 0,
+        "created_at": now,
+        "ended_at": None if state == "waiting" else now,
+    }
 
 
 def test_a_database_of_a_newer_version_is_refused_with_the_remedy(blank: Database) -> None:

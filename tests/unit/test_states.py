@@ -70,6 +70,7 @@ def test_an_order_key_survives_its_text_whatever_the_number_holds() -> None:
     key = OrderKey("acme.logistic.cloud", 7, "PO|1/ 2 ")
 
     assert OrderKey.parse(key.text) == key
+    assert OrderKey.parse("acme.logistic.cloud|7|PO|1/ 2 ") == key
     assert firing_subject(key, 1) == "firings/7/PO|1/ 2 /1"
 
 

@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from worker.db import Database
 from worker.db.tables import deliveries
-from worker.events import OrderKey
-from worker.reading.delivery_rows import order_key
+from worker.events import OrderKey, order_key
 
 # Values in one statement: SQLite takes some thousands at most.
 _CHUNK = 400

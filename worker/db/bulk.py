@@ -2,10 +2,11 @@
 
 SQLAlchemy's own executemany turns every value of every row through a processor; at ten thousand rows a second that
 costs several times what the database does. Here rows are tuples in the drivers' own form (`worker.columns`), and
-SQLite takes dozens of them in one statement: it costs half, and other threads go on meanwhile.
+SQLite takes many of them in one statement: it costs half, and other threads go on meanwhile.
 """
 
 import itertools
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,43 +17,53 @@ from sqlalchemy.engine import Dialect
 
 from worker.columns import Value
 
-# Rows of one statement on SQLite, the largest first.
-_SIZES = (50, 5, 1)
-# Values that any SQLite takes in one statement (SQLITE_MAX_VARIABLE_NUMBER before 3.32).
-_MOST_VALUES = 999
+# Rows of one statement on SQLite, the largest first: a page of deliveries, and what is left of others.
+_SIZES = (250, 50, 5, 1)
+# Values that SQLite takes in one statement (sqlite.org/limits.html, SQLITE_MAX_VARIABLE_NUMBER).
+_MOST_VALUES = 32_766 if sqlite3.sqlite_version_info >= (3, 32, 0) else 999
 
 
 class BulkInsert:
-    """INSERT of many rows into a table. Columns that are not named take their default or NULL."""
+    """INSERT of many rows into a table. Columns that are not named take their default or NULL.
 
-    def __init__(self, table: sa.Table, *columns: str) -> None:
-        """Name the columns in the order of the tuples; ValueError where that is not the table's."""
-        if list(columns) != [column.name for column in table.columns if column.name in columns]:
-            sentence = f"the columns {columns} are not in the order of the table {table.name}"
+    `shared` columns have one value in all rows of a call, which is handed over once.
+    """
+
+    def __init__(self, table: sa.Table, *columns: str, shared: Sequence[str] = ()) -> None:
+        """Name the columns in the order of the tuples; ValueError where the table has no such column."""
+        unknown = {*columns, *shared} - set(table.columns.keys())
+        if unknown:
+            sentence = f"the table {table.name} has no column {', '.join(sorted(unknown))}"
             raise ValueError(sentence)
+        self._table = table
         self._columns = columns
-        # Inline: nobody wants the generated keys back.
-        self._insert = sa.insert(table).inline()
-        self._sizes = [size for size in _SIZES if size * len(columns) <= _MOST_VALUES]
+        self._shared = tuple(shared)
+        self._sizes = [size for size in _SIZES if len(shared) + size * len(columns) <= _MOST_VALUES]
         self._made: dict[tuple[str, int], str] = {}
 
-    def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]]) -> None:
-        """Insert the rows; what a constraint refuses raises IntegrityError."""
+    def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]], *shared: Value) -> None:
+        """Insert the rows. What a constraint refuses raises IntegrityError; then the transaction has to be given up.
+
+        Some of the rows may be there until it is.
+        """
         if not rows:
             return
         if connection.dialect.name == "sqlite":
-            self._insert_in_pieces(connection, rows)
+            self._insert_in_pieces(connection, rows, shared)
         else:
-            named = [dict(zip(self._columns, row, strict=True)) for row in rows]
+            same = dict(zip(self._shared, shared, strict=True))
+            named = [{**same, **dict(zip(self._columns, row, strict=True))} for row in rows]
             connection.exec_driver_sql(self._statement(connection.dialect, 1), named)
 
-    def _insert_in_pieces(self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]]) -> None:
+    def _insert_in_pieces(
+        self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]], shared: tuple[Value, ...]
+    ) -> None:
         """As few statements as hold all rows, of as few kinds as can be: SQLite keeps them ready."""
         start = 0
         for size in self._sizes:
             end = start + (len(rows) - start) // size * size
             pieces = (rows[first : first + size] for first in range(start, end, size))
-            values = [tuple(itertools.chain.from_iterable(piece)) for piece in pieces]
+            values = [(*shared, *itertools.chain.from_iterable(piece)) for piece in pieces]
             if values:
                 connection.exec_driver_sql(self._statement(connection.dialect, size), values)
             start = end
@@ -60,11 +71,31 @@ class BulkInsert:
     def _statement(self, dialect: Dialect, size: int) -> str:
         made = self._made.get((dialect.name, size))
         if made is None:
-            one = str(self._insert.compile(dialect=dialect, column_keys=list(self._columns)))
-            # It ends with the values of one row in parentheses.
-            head, values = one.split(" VALUES ")
-            made = self._made[dialect.name, size] = f"{head} VALUES {', '.join([values] * size)}"
+            text = self._in_numbers(dialect, size) if dialect.name == "sqlite" else self._by_name(dialect)
+            made = self._made[dialect.name, size] = text
         return made
+
+    def _by_name(self, dialect: Dialect) -> str:
+        # Inline: nobody wants the generated keys back.
+        insert = sa.insert(self._table).inline()
+        return str(insert.compile(dialect=dialect, column_keys=[*self._shared, *self._columns]))
+
+    def _in_numbers(self, dialect: Dialect, size: int) -> str:
+        """Values by their number: those that are shared come first.
+
+        OR FAIL, since who is refused gives up the whole transaction: to be able to undo a statement alone, SQLite
+        copies every page that it touches into a file of its own, four times what it writes for good.
+        """
+        quote = dialect.identifier_preparer.quote
+        names = ", ".join(quote(name) for name in (*self._shared, *self._columns))
+        same, width = len(self._shared), len(self._columns)
+        first = ", ".join(f"?{number}" for number in range(1, same + 1))
+        own = [
+            ", ".join(f"?{number}" for number in range(start, start + width))
+            for start in range(same + 1, same + 1 + size * width, width)
+        ]
+        rows = ", ".join(f"({first}, {values})" if first else f"({values})" for values in own)
+        return f"INSERT OR FAIL INTO {quote(self._table.name)} ({names}) VALUES {rows}"  # noqa: S608 - names of ours
 
 
 class Among:

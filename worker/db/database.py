@@ -24,8 +24,9 @@ BUSY_SECONDS = 30
 _PAGE_BYTES = 8192
 # KiB that a connection may keep of the file: the inner pages of every index of a million deliveries.
 _CACHE_KIB = 16 * 1024
-# Pages of the log (WAL) before they are written back: what is written a hundred times is written back once.
-_LOG_PAGES = 4000
+# Pages of the log (WAL) before they are written back: what is written a hundred times is written back once. It is a
+# file of 64 MB then.
+_LOG_PAGES = 8000
 _PRAGMAS = (
     f"page_size={_PAGE_BYTES}",
     "journal_mode=WAL",

@@ -1,17 +1,16 @@
 """Deliveries as rows: what a record becomes in the table, and what a row says to the services above."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from worker.columns import Value, micros
+from worker.columns import micros
 from worker.db.bulk import BulkInsert
 from worker.db.tables import deliveries
-from worker.events import OrderKey
-from worker.reading.first_rows import RECORD_COLUMNS
+from worker.reading.first_rows import RECORD_COLUMNS, RecordColumns
 from worker.reading.normalizer import DeliveryRecord, line_items_of
 from worker.standing import DeliveryFacts
 
@@ -21,12 +20,7 @@ FINAL = ("completed", "cancelled")
 _INSERT = BulkInsert(
     deliveries,
     *RECORD_COLUMNS,
-    "turn",
-    "visible",
-    "stamp_went_back",
-    "unrecognised",
-    "first_seen_at",
-    "changed_at",
+    shared=("account", "turn", "visible", "stamp_went_back", "first_seen_at", "changed_at"),
 )
 
 
@@ -65,21 +59,9 @@ def row_values(record: DeliveryRecord) -> dict[str, object]:
     }
 
 
-# A delivery that is not held yet: its columns and unrecognised values (`first_rows`), and the turn that read it.
-NewRow = tuple[tuple[Value, ...], str, int]
-
-
-def insert_new(connection: sa.Connection, new: Iterable[NewRow], now: datetime) -> None:
-    """Keep deliveries that are not held yet."""
+def insert_new(
+    connection: sa.Connection, account: str, turn: int, records: Sequence[RecordColumns], now: datetime
+) -> None:
+    """Keep deliveries that are not held yet, as they were read in that turn."""
     moment = micros(now)
-    _INSERT(
-        connection,
-        [(*columns, turn, True, False, unrecognised, moment, moment) for columns, unrecognised, turn in new],
-    )
-
-
-def order_key(account: str, customer_id: int | None, purchase_order: str | None) -> OrderKey | None:
-    """The order of a delivery; None without a customer or with a blank number: no number, no order."""
-    if customer_id is None or purchase_order is None or not purchase_order.strip():
-        return None
-    return OrderKey(account, customer_id, purchase_order)
+    _INSERT(connection, records, account, turn, True, False, moment, moment)  # noqa: FBT003 - values of columns

@@ -10,9 +10,9 @@ from worker.columns import json_text
 from worker.db.bulk import Among
 from worker.db.tables import deliveries, set_aside
 from worker.event_log import EventLog
-from worker.events import EventType, FirstFact, OrderKey, account_source
-from worker.reading.delivery_rows import insert_new, order_key
-from worker.reading.first_rows import ACCOUNT, CUSTOMER_ID, PURCHASE_ORDER, UPDATED_AT, RecordColumns, told_by_reading
+from worker.events import EventType, FirstFact, account_source
+from worker.reading.delivery_rows import insert_new
+from worker.reading.first_rows import UPDATED_AT, told_by_reading
 from worker.reading.prepared import Prepared
 from worker.reading.read_page import Gathered
 
@@ -38,8 +38,8 @@ class FirstPages:
         twice = _twice(gathered)
         judged = [(item, _first(item, known, twice)) for item in gathered]
         new = [first for _, first in judged if first is not None]
-        rows = [(columns, odd, turn) for prepared, turn, _ in new for columns, odd, *_ in prepared.rows]
-        insert_new(connection, rows, now)
+        for page, turn, _ in new:
+            insert_new(connection, account, turn, [columns for columns, *_ in page.rows], now)
         facts = [fact for page in new for fact in _facts(page, account_source(account))]
         self._event_log.append_first(connection, facts, now)
         return [item for item, first in judged if first is None]
@@ -85,13 +85,6 @@ def _facts(page: _First, source: str) -> list[FirstFact]:
     # The document goes on where the record's part ends.
     rest = f",{json_text(told_by_reading(page.turn, page.proof))[1:]}"
     return [
-        FirstFact(
-            source, subject, EventType.DELIVERY_APPEARED, identity, columns[UPDATED_AT], told + rest, _orders(columns)
-        )
-        for columns, _, identity, subject, told in page.prepared.rows
+        FirstFact(source, subject, EventType.DELIVERY_APPEARED, identity, columns[UPDATED_AT], told + rest, orders)
+        for columns, identity, subject, told, orders in page.prepared.rows
     ]
-
-
-def _orders(columns: RecordColumns) -> tuple[OrderKey, ...]:
-    key = order_key(columns[ACCOUNT], columns[CUSTOMER_ID], columns[PURCHASE_ORDER])
-    return () if key is None else (key,)

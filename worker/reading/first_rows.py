@@ -9,12 +9,11 @@ from functools import lru_cache
 from typing import Final
 
 from worker.columns import json_text, micros
-from worker.events import EventDraft, EventType, account_source, delivery_subject, event_id
+from worker.events import EventType, account_source, delivery_subject, first_event_id, order_key
 from worker.reading.normalizer import DeliveryRecord
 
-# Columns of `deliveries` that its record gives, in the order of the table.
+# Columns of `deliveries` that its record gives.
 RECORD_COLUMNS = (
-    "account",
     "id",
     "customer_id",
     "status",
@@ -26,34 +25,41 @@ RECORD_COLUMNS = (
     "created_at",
     "raw",
     "content_hash",
+    "unrecognised",
 )
 # Where some of them are.
-ACCOUNT: Final = 0
-ID: Final = 1
-CUSTOMER_ID: Final = 2
-PURCHASE_ORDER: Final = 7
-UPDATED_AT: Final = 8
-RecordColumns = tuple[str, int, int, str, str, str, str | None, str | None, int, int | None, str, str]
+ID: Final = 0
+UPDATED_AT: Final = 7
+RAW: Final = 9
+_MICROS: Final = 1_000_000
+RecordColumns = tuple[int, int, str, str, str, str | None, str | None, int, int | None, str, str, str]
 
 
-# A new delivery: its `RECORD_COLUMNS`, the column of values that nobody documented, its event's id and subject, and the
-# event's document in JSON as far as the record gives it, without the closing brace. Plain, so that `marshal` takes it.
-FirstRow = tuple[RecordColumns, str, str, str, str]
+# A new delivery: its `RECORD_COLUMNS`, its event's id and subject, the event's document in JSON as far as the record
+# gives it, without the closing brace, and the orders concerned, as subjects. Plain, so that `marshal` takes it.
+FirstRow = tuple[RecordColumns, str, str, str, tuple[str, ...]]
 
 
 def first_row(account: str, record: DeliveryRecord) -> FirstRow:
     """What keeping a record of a delivery that was never seen writes."""
+    columns, subject = record_columns(record), delivery_subject(record.id)
+    identity = first_event_id(
+        account_source(account),
+        subject,
+        EventType.DELIVERY_APPEARED,
+        record.content_hash,
+        columns[UPDATED_AT] // _MICROS,
+    )
+    key = order_key(account, record.customer_id, record.purchase_order)
     told = json_text(told_by_record(account, record, None))
-    draft = _appeared(account, record)
-    return record_columns(account, record), unrecognised_column(record), event_id(draft, 0), draft.subject, told[:-1]
+    return columns, identity, subject, told[:-1], () if key is None else (key.text,)
 
 
-def record_columns(account: str, record: DeliveryRecord) -> RecordColumns:
+def record_columns(record: DeliveryRecord) -> RecordColumns:
     """The values of `RECORD_COLUMNS`."""
     updated_at = micros(record.updated_at)
     created = record.created_at
     return (
-        account,
         record.id,
         record.customer_id,
         record.status,
@@ -65,12 +71,8 @@ def record_columns(account: str, record: DeliveryRecord) -> RecordColumns:
         None if created is None else updated_at if created is record.updated_at else micros(created),
         record.raw,
         record.content_hash,
+        json_text(record.unrecognised) if record.unrecognised else "[]",
     )
-
-
-def unrecognised_column(record: DeliveryRecord) -> str:
-    """The values that nobody documented, as their column keeps them."""
-    return json_text(record.unrecognised) if record.unrecognised else "[]"
 
 
 def told_by_record(account: str, record: DeliveryRecord, previous: Mapping[str, object] | None) -> dict[str, object]:
@@ -106,17 +108,6 @@ def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]
         "line_items": None if items is None else _in_sum(tuple([item["status"] for item in items])),
         "unrecognised": record.unrecognised,
     }
-
-
-def _appeared(account: str, record: DeliveryRecord) -> EventDraft:
-    return EventDraft(
-        account_source(account),
-        delivery_subject(record.id),
-        EventType.DELIVERY_APPEARED,
-        record.updated_at,
-        record.content_hash,
-        origin=record.updated_at,
-    )
 
 
 # Most deliveries are one of a few kinds: so many items, all booked.

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from worker.clock import instant_text
-from worker.events import EventDraft, EventType, OrderKey, account_source, delivery_subject
-from worker.reading.delivery_rows import order_key
+from worker.events import EventDraft, EventType, OrderKey, account_source, delivery_subject, order_key
 from worker.reading.first_rows import told_by_reading, told_by_record
 from worker.reading.normalizer import DeliveryRecord
 

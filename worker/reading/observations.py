@@ -4,6 +4,7 @@ An observation carries the turn of its request. A lower turn never overwrites a 
 than what is held is not taken until it was confirmed by id (DESIGN §3). What is unchanged writes nothing.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from worker.event_log import EventLog
 from worker.events import EventDraft, EventType, OrderKey
 from worker.reading import accounts, set_aside
 from worker.reading.delivery_rows import insert_new, row_values
-from worker.reading.first_rows import record_columns, unrecognised_column
+from worker.reading.first_rows import record_columns
 from worker.reading.normalizer import DeliveryRecord, SetAside
 from worker.reading.observation_events import Change, change_draft, vanished_draft
 from worker.reading.set_aside import Broken
@@ -229,12 +230,9 @@ def _verdict(item: _Parsed, held: sa.Row[Any] | None, *, freed: tuple[OrderKey, 
 
 def _write(connection: sa.Connection, changes: Sequence[Change], circumstances: Circumstances) -> None:
     account, now = circumstances.account, circumstances.now
-    new = [(change.record, change.turn) for change in changes if change.held is None]
-    insert_new(
-        connection,
-        [(record_columns(account, record), unrecognised_column(record), turn) for record, turn in new],
-        now,
-    )
+    new = (change for change in changes if change.held is None)
+    for turn, together in itertools.groupby(new, lambda change: change.turn):
+        insert_new(connection, account, turn, [record_columns(change.record) for change in together], now)
     known = [change for change in changes if change.held is not None]
     if known:
         statement = sa.update(deliveries).where(

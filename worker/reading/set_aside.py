@@ -12,8 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.db.tables import deliveries, orders, set_aside
-from worker.events import EventDraft, EventType, OrderKey, account_source
-from worker.reading.delivery_rows import order_key
+from worker.events import EventDraft, EventType, OrderKey, account_source, order_key
 from worker.reading.normalizer import SetAside
 
 # Hex digits of a record's id: unique among the payloads of all accounts.

@@ -30,9 +30,7 @@ def _its_subject(draft: About) -> Sequence[str]:
 
 
 def _its_orders(draft: About) -> Sequence[str]:
-    if len(draft.orders) == 1:
-        return (draft.orders[0].text,)
-    return tuple(dict.fromkeys(key.text for key in draft.orders))
+    return draft.order_subjects
 
 
 _COMPLETION = Subscription(kinds.COMPLETION, _its_orders)

@@ -10,13 +10,14 @@ from connectors.logistic_cloud import DeliveryQuery
 from tests.clocks import ManualClock
 from tests.preparing_kit import SameProcess
 from tests.reading_kit import START, Bench
-from worker.db import Database
+from worker.db import Database, tables
 from worker.db.upgrade import upgrade
 from worker.reading import accounts, coverage
 from worker.reading.coverage import Proof
 from worker.reading.preparer import Preparer
 from worker.reading.recorder import Tally
 from worker.reading.spans import Window, second_of
+from worker.reading.window_job import Job
 
 ROWS = 200
 PAGE = 10
@@ -132,6 +133,23 @@ def test_who_wants_the_news_gets_them(bench: Bench) -> None:
 
     assert page.prepared is not None
     assert [item.id for item in tally.news or ()] == [5000 + number for number in range(PAGE)]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_an_answer_that_was_asked_for_its_count_alone_is_not_kept(sqlite_database: Database, *, prepared: bool) -> None:
+    """A pass begins with the same rows: of a quiet list every row is taken once."""
+    bench = _bench(sqlite_database)
+    window = Window(second_of(START) - 60, second_of(START) + 300 * ROWS)
+    source = bench.source if prepared else replace(bench.source, long_lists=None)
+    known = {"name": source.name, "start": 0, "key_fingerprint": source.key_fingerprint, "lag_seconds": 60.0}
+    with sqlite_database.write() as connection:
+        connection.execute(sa.insert(tables.accounts), known)
+    job = Job(source=source, received=bench.clock.now(), tally=Tally())
+    for _ in bench.reading.windows.read(job, window):
+        pass
+
+    assert (job.tally.rows, job.tally.appeared) == (ROWS, ROWS)
+    assert job.tally.requests == len(bench.client.requests)
 
 
 def test_a_list_is_asked_for_up_to_its_end_and_not_beyond(bench: Bench) -> None:

@@ -119,6 +119,8 @@ def requests_for(bench: Bench) -> int:
         pass
 
     assert sum(part.seconds for part in desk.proved) == window.seconds
+    # A request is counted whether its page is kept or only its count was wanted.
+    assert job.tally.requests == len(bench.client.requests)
     return job.tally.requests
 
 

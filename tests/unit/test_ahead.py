@@ -53,8 +53,40 @@ def test_without_a_bound_nothing_is_taken_before_it_is_asked_for() -> None:
     ahead = Ahead(iter(numbers), 0)
 
     assert numbers.taken == 0
-    assert not ahead.waiting
+    assert not ahead.comes(0.0)
     assert [next(ahead), numbers.taken] == [1, 1]
+
+
+def test_who_asks_whether_the_next_one_comes_loses_nothing() -> None:
+    """Asked as often as one likes, what comes is handed on once, and in its order; the end comes too."""
+    ahead = Ahead(iter(range(3)), 5)
+
+    came = []
+    while ahead.comes(DEADLINE) and ahead.comes(0.0):
+        came.append(next(ahead, None))
+        if came[-1] is None:
+            break
+
+    assert came == [0, 1, 2, None]
+    assert next(ahead, None) is None
+
+
+def test_what_does_not_come_is_not_waited_for_any_longer() -> None:
+    """A source that takes its time keeps nobody from storing what is there."""
+    never = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        never.wait(DEADLINE)
+        yield 2
+
+    ahead = Ahead(items(), 5)
+
+    assert next(ahead) == 1
+    assert not ahead.comes(0.001)
+    never.set()
+    assert ahead.comes(DEADLINE)
+    assert next(ahead) == 2
 
 
 def test_trouble_comes_after_everything_that_came_before_it() -> None:
@@ -71,6 +103,24 @@ def test_trouble_comes_after_everything_that_came_before_it() -> None:
     for _ in range(2):
         with pytest.raises(OSError, match="the line is cut"):
             next(ahead)
+
+
+def test_what_a_generator_has_under_way_ends_with_the_reading_ahead() -> None:
+    """A list that is left in the middle leaves no thread behind that reads it on."""
+    ended = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            ended.set()
+
+    ahead = Ahead(items(), 2)
+
+    assert next(ahead) == 0
+    assert not ended.is_set()
+    ahead.close()
+    assert ended.wait(DEADLINE)
 
 
 def test_a_closed_one_takes_nothing_more() -> None:

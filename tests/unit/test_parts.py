@@ -25,10 +25,11 @@ def taught(passes: Iterable[tuple[float, int, bool]] = (), aims: Iterable[tuple[
     return pace
 
 
-def test_the_first_pass_is_long_and_those_after_one_that_held_are_the_longest() -> None:
+def test_the_first_pass_is_long_and_those_after_it_grow_to_the_longest_while_they_hold() -> None:
     """On a quiet source the count before a pass is nearly all that is paid."""
     assert taught().wanted(SIZE) == FIRST_PAGES * SIZE
-    assert taught([(40, 40, True)]).wanted(SIZE) == MAX_PAGES * SIZE
+    assert taught([(40, 40, True)]).wanted(SIZE) == 80 * SIZE
+    assert taught([(40, 40, True), (80, 80, True)]).wanted(SIZE) == MAX_PAGES * SIZE
 
 
 def test_where_rows_move_windows_fit_an_answer_with_room() -> None:

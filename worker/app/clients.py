@@ -23,8 +23,8 @@ from worker.reading.waits import Waits, WatchedTurns
 # Requests a second from which on pages come faster than they are waited for: below, a turn taken ahead is one that
 # somebody else waits for.
 FAST = 5.0
-# Pages read ahead where it pays: as many as are stored at a time, and a few megabytes.
-AHEAD_PAGES = 10
+# Pages read ahead where it pays: more than are stored at a time on average, and a few megabytes.
+AHEAD_PAGES = 6
 
 Sleep = Callable[[float], None]
 

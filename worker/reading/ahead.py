@@ -1,8 +1,9 @@
 """Reading ahead: what comes next is fetched while what came before is being stored."""
 
+import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
@@ -29,14 +30,18 @@ class Ahead(Iterator[T], Generic[T]):
         self._most = most
         self._room = threading.Semaphore(most)
         self._came: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+        # What has come and was not handed on yet, in front of the others.
+        self._first: list[T | _End] = []
         self._closed = threading.Event()
         if most:
             threading.Thread(target=self._take, name="ahead", daemon=True).start()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the next item, or the end, is there already."""
-        return not self._came.empty()
+    def comes(self, within: float) -> bool:
+        """Whether the next item, or the end, is there within so many seconds."""
+        if self._most and not self._first:
+            with contextlib.suppress(queue.Empty):
+                self._first.append(self._came.get(timeout=within))
+        return bool(self._first)
 
     def __iter__(self) -> Self:
         """Itself."""
@@ -46,7 +51,7 @@ class Ahead(Iterator[T], Generic[T]):
         """Return the next item once it is there."""
         if not self._most:
             return next(self._items)
-        came = self._came.get()
+        came = self._first.pop() if self._first else self._came.get()
         if not isinstance(came, _End):
             self._room.release()
             return came
@@ -70,3 +75,7 @@ class Ahead(Iterator[T], Generic[T]):
         # Whatever it is, it belongs to who waits for the next item.
         except BaseException as error:  # noqa: BLE001
             self._came.put(_End(error))
+        finally:
+            # What it has under way for itself ends as well.
+            if isinstance(self._items, Generator):
+                self._items.close()

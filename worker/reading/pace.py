@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 # Pages of the first pass: its count costs a fortieth.
 FIRST_PAGES = 40
-# Pages of the longest pass: its count costs an eightieth, and what it holds in memory and loses in a crash stays small.
-MAX_PAGES = 80
+# Pages of the longest pass: its count costs next to nothing, what it holds in memory and loses in a crash stays small.
+MAX_PAGES = 120
 # A window with up to this many times the rows that a pass may have is read all the same: cutting costs more.
 PASS_SLACK = 1.5
 # What windows may be meant to hold, in pages: up to an answer, or a pass.
 _ANSWERS = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9)
-_PASSES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 28, FIRST_PAGES, 56, MAX_PAGES)
+_PASSES = (2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 28, FIRST_PAGES, 56, 80, MAX_PAGES)
 # Before anything is known: so few rows move that a first pass of forty pages is best, and one that holds says more.
 _FIRST_BREAKS, _FIRST_EXPOSURE = 0.004, 215.0
 # Of what passes taught, so much is still believed after the next one; answers take the doubt away a little.

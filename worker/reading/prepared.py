@@ -1,11 +1,11 @@
 """A page prepared for keeping: the first rows of all its deliveries. A function of the page's body alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import orjson
 
-from worker.reading.first_rows import ID, UPDATED_AT, FirstRow, first_row
+from worker.reading.first_rows import ID, RAW, UPDATED_AT, FirstRow, first_row
 from worker.reading.normalizer import DeliveryRecord, normalize
 
 
@@ -19,6 +19,10 @@ class Prepared:
     def ids(self) -> list[int]:
         """Whose they are."""
         return [columns[ID] for columns, *_ in self.rows]
+
+    def records(self) -> Iterator[object]:
+        """The records, as they came."""
+        return (orjson.loads(columns[RAW]) for columns, *_ in self.rows)
 
     @property
     def stamps(self) -> list[int]:

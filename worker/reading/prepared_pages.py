@@ -1,12 +1,12 @@
 """The pages of a long list, each prepared by a process of its own while the next is asked for."""
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeGuard
 
-from connectors.errors import ConnectorError
 from connectors.logistic_cloud import DeliveryQuery, UnreadPage
+from worker.reading.ahead import Ahead
 from worker.reading.prepared import Prepared
 from worker.reading.preparer import Preparer
 from worker.reading.read_page import ReadPage, page_of, prepared_page, size_in_force
@@ -35,27 +35,28 @@ class PreparedPages:
     long: int = LONG
 
     def of(self, query: DeliveryQuery, total: int | None) -> Generator[ReadPage]:
-        """Pages 0, 1, 2 … of a list that was counted as `total`; none where it is not long.
+        """Pages 0, 1, 2 … of a list that was counted as `total`, as far as it goes by that; none where it is not long.
 
-        The next page is asked for before the one before is given, if the count says that there is one: where something
-        other than the count breaks the reading, that is one request more.
+        While a page is prepared the next one is asked for, if the count says that there is one: where something other
+        than the count breaks the reading, that is one request more.
         """
         if not self._is_long(total):
             return
-        page = self._ask(query, 0)
-        for number in itertools.count(1):
-            following, trouble = None, None
-            with self.preparer.preparing(self.account, page.body) as prepared:
-                if self._goes_on(page, number, total):
-                    try:
-                        following = self._ask(query, number)
-                    except ConnectorError as error:
-                        trouble = error
-                ready = self._read(page, prepared())
-            yield ready
-            if trouble is not None:
-                raise trouble
-            page = self._ask(query, number) if following is None else following
+        unread = Ahead(self._unread(query, total), 1)
+        try:
+            for page in unread:
+                with self.preparer.preparing(self.account, page.body) as prepared:
+                    ready = self._read(page, prepared())
+                yield ready
+        finally:
+            unread.close()
+
+    def _unread(self, query: DeliveryQuery, total: int) -> Iterator[UnreadPage]:
+        for number in itertools.count():
+            page = self._ask(query, number)
+            yield page
+            if not self._goes_on(page, number + 1, total):
+                return
 
     def _ask(self, query: DeliveryQuery, number: int) -> UnreadPage:
         return self.client.ask_for_deliveries(query, page=number, page_size=self.page_size)

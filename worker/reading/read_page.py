@@ -80,7 +80,8 @@ def prepared_page(page: UnreadPage, prepared: Prepared, asked_size: int) -> Read
         turn=page.turn,
         seconds=[stamp // _MICROS for stamp in stamps],
         prepared=prepared,
-        normalized=lambda: tuple(normalize(record) for record in page.read().records),
+        # From what was prepared: the page's body need not be kept.
+        normalized=lambda: tuple(normalize(record) for record in prepared.records()),
     )
 
 

@@ -12,7 +12,7 @@ from worker.db import Database
 from worker.reading import accounts, coverage
 from worker.reading.account_source import AccountSource
 from worker.reading.accounts import Accounts
-from worker.reading.certificates import Proved
+from worker.reading.certificates import PageShape, Proved
 from worker.reading.coverage import Proof
 from worker.reading.pace import Pace
 from worker.reading.read_page import Gathered, ReadPage
@@ -62,6 +62,12 @@ class Job:
         spent = self._carried + self.tally.requests - self._charged
         self._carried, self._charged = 0, self.tally.requests
         return spent
+
+    def passes(self, window: Window, shape: PageShape) -> bool:
+        """Whether a window whose first answer looks like this is read with a pass, because it may hold."""
+        return (
+            shape.full and shape.total is not None and window.seconds > 1 and self.pace.suits(shape.total, shape.size)
+        )
 
     def go_on(self, tally: Tally) -> None:
         """Count on in another tally."""

@@ -24,6 +24,11 @@ from worker.reading.window_job import Job, WindowDesk, query_for
 # How often an answer that contradicts itself is asked for in one round.
 TRIES = 3
 
+# So many pages of a pass are kept together, if each comes within so many seconds: what they write into the same pages
+# of an index is written once. Nobody waits for more, which would leave less to be done while others are asked for.
+TOGETHER = 4
+PATIENCE_SECONDS = 0.05
+
 # A page of a pass, and the judgement once there is one.
 JudgedPage = tuple[ReadPage, Judgement | None]
 # What asking for one answer found.
@@ -87,15 +92,21 @@ class WindowPages:
     def __init__(self, desk: WindowDesk) -> None:
         self._desk = desk
 
-    def probe(self, job: Job, window: Window) -> Generator[None, None, Probe]:
-        """Ask once; again a few times only where a short answer contradicts itself."""
+    def probe(self, job: Job, window: Window, *, counting: bool = False) -> Generator[None, None, Probe]:
+        """Ask once; again a few times only where a short answer contradicts itself.
+
+        `counting`: where a pass follows, which begins with the same rows, only the count was wanted.
+        """
         query = query_for(window)
         for attempt in range(TRIES):
             page = job.source.page(query, 0)
             judged = judge_one_answer(page.shape, asked_by(query))
             if page.shape.total is None and not page.shape.full and isinstance(judged, NotProved):
                 page, judged = yield from self._without_total(job, window, page)
-            self._desk.keep(job, window, page, "probe", judged if isinstance(judged, Proved) else None)
+            if counting and job.passes(window, page.shape):
+                job.tally.requests += 1
+            else:
+                self._desk.keep(job, window, page, "probe", judged if isinstance(judged, Proved) else None)
             yield
             again = isinstance(judged, NotProved) and judged.moved and not page.shape.full
             if not again or attempt == TRIES - 1:
@@ -111,7 +122,8 @@ class WindowPages:
             while judged is None:
                 page, judged = self._next(job, pages)
                 proved = judged if isinstance(judged, Proved) else None
-                more = judged is None and pages.waiting
+                patience = PATIENCE_SECONDS if len(job.gathered) + 1 < TOGETHER else 0.0
+                more = judged is None and pages.comes(patience)
                 self._desk.keep(job, window, page, "pass", proved, more=more)
                 yield
         finally:

@@ -73,7 +73,7 @@ class WindowReader:
     def _part(self, job: Job, part: Part) -> Generator[None, None, tuple[int | None, list[Part]]]:
         """Prove a window or give it up; or the parts that it has to be cut into. Also how many rows were counted."""
         window = part.window
-        page, judged = yield from self._pages.probe(job, window)
+        page, judged = yield from self._pages.probe(job, window, counting=True)
         total, size = page.shape.total, page.shape.size
         stamps: Sequence[int] = page.seconds
         if page.shape.full and total is not None:

@@ -4,9 +4,8 @@ An event is an immutable fact in the past tense. `docs/events.md` lists them.
 """
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -65,10 +64,13 @@ class OrderKey(NamedTuple):
         """The key that `text` was made from. Raises ValueError for anything else."""
         account, _, rest = text.partition("|")
         if rest.startswith("#"):
-            purchase_order, _, customer_id = rest[1:].rpartition("|")
+            purchase_order, between, customer_id = rest[1:].rpartition("|")
         else:
-            # As versions wrote it that may still work beside this one, in the middle of an upgrade (migration 0010).
-            customer_id, _, purchase_order = rest.partition("|")
+            # As the version before wrote it, which may have left a message behind (migration 0010).
+            customer_id, between, purchase_order = rest.partition("|")
+        if not between:
+            sentence = f"no order is named by {text}"
+            raise ValueError(sentence)
         return cls(account, int(customer_id), purchase_order)
 
 
@@ -106,6 +108,7 @@ def firing_subject(key: OrderKey, ordinal: int) -> str:
 
 REGISTRY_SOURCE = "/registry"
 
+_EPOCH, _SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 # Seconds in the first eight digits of an id.
 _PREFIX = 0xFFFFFFFF
 
@@ -223,7 +226,7 @@ def event_id(draft: EventDraft, occurrence: int) -> str:
     digest = _digest(draft.source, draft.subject, draft.type, draft.fingerprint, occurrence)
     if draft.origin is None:
         return f"evt_{digest[:40]}"
-    return _timed_id(math.floor(draft.origin.timestamp()), digest)
+    return _timed_id((draft.origin - _EPOCH) // _SECOND, digest)
 
 
 def first_event_id(source: str, subject: str, kind: EventType, fingerprint: str, second: int) -> str:

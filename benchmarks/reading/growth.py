@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.reading.first_reading import Reading, measure
 from benchmarks.reading.lineup import Peer
@@ -12,9 +13,27 @@ from benchmarks.reading.telling import Row, shown
 SIZES = (10_000, 100_000, 1_000_000)
 
 
+# How often each size but the largest is read before it, and again after it.
+REPEATS = 2
+
+
 def grow(peer: Peer, sizes: Sequence[int]) -> list[Reading]:
-    """One first reading of each size."""
-    return [reading for size in sizes for reading in measure([peer], size, 1)]
+    """First readings of each size, all but the largest before and after it: a machine gets slower while it works."""
+    *smaller, largest = sorted(sizes)
+    before = [measure([peer], size, REPEATS)[0] for size in smaller]
+    last = measure([peer], largest, 1)[0]
+    after = [measure([peer], size, REPEATS)[0] for size in smaller]
+    return [*map(_between, before, after), last]
+
+
+def _between(before: Reading, after: Reading) -> Reading:
+    return replace(
+        before,
+        requests=max(before.requests, after.requests),
+        seconds=(before.seconds + after.seconds) / 2,
+        cpu_seconds=(before.cpu_seconds + after.cpu_seconds) / 2,
+        peak_mb=(before.peak_mb + after.peak_mb) / 2,
+    )
 
 
 def as_rows(readings: Sequence[Reading]) -> list[Row]:

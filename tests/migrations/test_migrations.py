@@ -86,15 +86,18 @@ def test_line_items_are_the_same_before_and_after_they_had_a_column(blank: Datab
 def test_what_is_still_to_be_done_about_an_order_is_found_under_its_new_name(blank: Database) -> None:
     """Tasks of one order stay tasks of one order, so that they are done one at a time; there and back."""
     names = {"completion": "a|7|PO|1", "firing": "a|8|#2", "mirror": "/accounts/a|deliveries/1", "fire": "b|-1|3"}
+    odd = ("completion", "no order at all")
     upgrade(blank)
     with blank.write() as connection:
         command.downgrade(_config(connection), "0009")
         for kind, subject in names.items():
             for state in ("waiting", "done", "discarded"):
                 connection.execute(sa.insert(tasks), _task(kind, subject, state))
+        connection.execute(sa.insert(tasks), {**_task(*odd, "waiting"), "id": "odd", "event_id": "evt_odd"})
     upgrade(blank)
     with blank.read() as connection:
-        after = {(row.kind, row.state): row.subject for row in connection.execute(sa.select(tasks))}
+        rows = connection.execute(sa.select(tasks).order_by(tasks.c.number.desc())).all()
+        after = {(row.kind, row.state): row.subject for row in rows}
     with blank.write() as connection:
         command.downgrade(_config(connection), "0009")
         again = {(row.kind, row.subject) for row in connection.execute(sa.select(tasks))}
@@ -105,7 +108,8 @@ def test_what_is_still_to_be_done_about_an_order_is_found_under_its_new_name(bla
         assert after["fire", state] == OrderKey("b", -1, "3").text
         assert after["mirror", state] == names["mirror"]
     assert {kind: after[kind, "done"] for kind in names} == names
-    assert again == set(names.items())
+    assert again == {*names.items(), odd}
+    assert rows[0].subject == odd[1]
 
 
 def _task(kind: str, subject: str, state: str) -> dict[str, object]:

@@ -105,7 +105,8 @@ def test_trouble_comes_after_everything_that_came_before_it() -> None:
             next(ahead)
 
 
-def test_what_a_generator_has_under_way_ends_with_the_reading_ahead() -> None:
+@pytest.mark.parametrize("most", [0, 2])
+def test_what_a_generator_has_under_way_ends_with_the_reading_ahead(most: int) -> None:
     """A list that is left in the middle leaves no thread behind that reads it on."""
     ended = threading.Event()
 
@@ -115,7 +116,7 @@ def test_what_a_generator_has_under_way_ends_with_the_reading_ahead() -> None:
         finally:
             ended.set()
 
-    ahead = Ahead(items(), 2)
+    ahead = Ahead(items(), most)
 
     assert next(ahead) == 0
     assert not ended.is_set()

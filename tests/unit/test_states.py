@@ -71,6 +71,9 @@ def test_an_order_key_survives_its_text_whatever_the_number_holds() -> None:
 
     assert OrderKey.parse(key.text) == key
     assert OrderKey.parse("acme.logistic.cloud|7|PO|1/ 2 ") == key
+    for text in ("", "a", "a|7", "a|#5", "a|#PO-1|x", "a|x|PO-1"):
+        with pytest.raises(ValueError, match=r"."):
+            OrderKey.parse(text)
     assert firing_subject(key, 1) == "firings/7/PO|1/ 2 /1"
 
 

@@ -71,7 +71,7 @@ class BulkInsert:
     def _statement(self, dialect: Dialect, size: int) -> str:
         made = self._made.get((dialect.name, size))
         if made is None:
-            text = self._in_numbers(dialect, size) if dialect.name == "sqlite" else self._by_name(dialect)
+            text = self._of_many(dialect, size) if dialect.name == "sqlite" else self._by_name(dialect)
             made = self._made[dialect.name, size] = text
         return made
 
@@ -80,22 +80,19 @@ class BulkInsert:
         insert = sa.insert(self._table).inline()
         return str(insert.compile(dialect=dialect, column_keys=[*self._shared, *self._columns]))
 
-    def _in_numbers(self, dialect: Dialect, size: int) -> str:
-        """Values by their number: those that are shared come first.
+    def _of_many(self, dialect: Dialect, size: int) -> str:
+        """What is shared, then the rows. Numbers (`?7`) would do too, but Python 3.12 looks each up by its name.
 
         OR FAIL, since who is refused gives up the whole transaction: to be able to undo a statement alone, SQLite
         copies every page that it touches into a file of its own, four times what it writes for good.
         """
         quote = dialect.identifier_preparer.quote
         names = ", ".join(quote(name) for name in (*self._shared, *self._columns))
-        same, width = len(self._shared), len(self._columns)
-        first = ", ".join(f"?{number}" for number in range(1, same + 1))
-        own = [
-            ", ".join(f"?{number}" for number in range(start, start + width))
-            for start in range(same + 1, same + 1 + size * width, width)
-        ]
-        rows = ", ".join(f"({first}, {values})" if first else f"({values})" for values in own)
-        return f"INSERT OR FAIL INTO {quote(self._table.name)} ({names}) VALUES {rows}"  # noqa: S608 - names of ours
+        chosen = ", ".join([*("?" for _ in self._shared), "*"])
+        row = f"({', '.join('?' for _ in self._columns)})"
+        rows = ", ".join([row] * size)
+        # Names of ours, and nothing else.
+        return f"INSERT OR FAIL INTO {quote(self._table.name)} ({names}) SELECT {chosen} FROM (VALUES {rows})"  # noqa: S608
 
 
 class Among:

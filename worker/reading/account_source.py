@@ -1,5 +1,6 @@
 """One logistic.cloud account as the readers see it: its settings, its client, and how a page of it is asked for."""
 
+import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,9 +58,10 @@ class AccountSource:
         """Pages 0, 1, 2 … of a list that was counted as `total`, as long as they are asked for. One request each."""
         number = 0
         if self.long_lists is not None:
-            for page in self.long_lists.of(query, total):
-                yield page
-                number += 1
+            with contextlib.closing(self.long_lists.of(query, total)) as pages:
+                for page in pages:
+                    yield page
+                    number += 1
         while True:
             yield self.page(query, number)
             number += 1

@@ -65,6 +65,8 @@ class Ahead(Iterator[T], Generic[T]):
         """Take nothing more, once what is on its way has come."""
         self._closed.set()
         self._room.release()
+        if not self._most:
+            self._end()
 
     def _take(self) -> None:
         try:
@@ -76,6 +78,9 @@ class Ahead(Iterator[T], Generic[T]):
         except BaseException as error:  # noqa: BLE001
             self._came.put(_End(error))
         finally:
-            # What it has under way for itself ends as well.
-            if isinstance(self._items, Generator):
-                self._items.close()
+            self._end()
+
+    def _end(self) -> None:
+        """Whatever the items come from ends what it has under way; called by who takes them, and nobody else."""
+        if isinstance(self._items, Generator):
+            self._items.close()

@@ -1,5 +1,6 @@
 """The pages of a window: how it is probed with one answer, and read with a pass."""
 
+import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -67,12 +68,13 @@ class _Pass:
 
     def read(self, source: AccountSource) -> Iterator[JudgedPage]:
         """Page after page with what it brings the judgement to, until there is one. One request each."""
-        for page in source.pages(self.query, self.total):
-            judged = self.add(page.shape)
-            self.stamps.extend(page.seconds)
-            yield page, judged
-            if judged is not None:
-                return
+        with contextlib.closing(source.pages(self.query, self.total)) as pages:
+            for page in pages:
+                judged = self.add(page.shape)
+                self.stamps.extend(page.seconds)
+                yield page, judged
+                if judged is not None:
+                    return
 
     def _moved(self, shape: PageShape) -> NotProved | None:
         """Only to end early: what is seen here would be seen at the end."""

@@ -27,8 +27,11 @@ def downgrade() -> None:
 
 
 def _number_first(subject: str) -> str:
-    account, customer_id, purchase_order = subject.split("|", 2)
-    return subject if customer_id.startswith("#") else f"{account}|#{purchase_order}|{customer_id}"
+    account, _, rest = subject.partition("|")
+    customer_id, between, purchase_order = rest.partition("|")
+    # Whatever else it is, a start of the program does not fail for it.
+    odd = not between or customer_id.startswith("#")
+    return subject if odd else f"{account}|#{purchase_order}|{customer_id}"
 
 
 def _customer_first(subject: str) -> str:

@@ -1,6 +1,9 @@
 """Rows in bulk, on both databases."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +17,8 @@ from worker.db.tables import deliveries, events
 MOMENT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 COLUMNS = ("id", "source", "subject", "type", "sequence", "time", "recorded_at", "data")
 INSERT = BulkInsert(events, *COLUMNS)
+# Bytes, of the database's file.
+PAGE = 8192
 
 
 def _row(number: int) -> tuple[int | str, ...]:
@@ -91,6 +96,38 @@ def test_a_transaction_that_was_refused_leaves_nothing_behind(database: Database
 
     with database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(events)).scalar_one() == 0
+
+
+@pytest.mark.parametrize("most", [999, 60, 8])
+def test_a_database_that_takes_few_values_is_given_few(sqlite_database: Database, most: int) -> None:
+    """An older SQLite gets the same rows in more statements."""
+    with sqlite_database.write() as connection:
+        driver: Any = connection.connection.driver_connection
+        before = driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, most)
+        try:
+            INSERT(connection, [_row(number) for number in range(300)])
+        finally:
+            driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
+
+        found = connection.execute(sa.select(events.c.id).order_by(events.c.position)).scalars().all()
+    assert found == [f"evt_{number}" for number in range(300)]
+
+
+def test_what_is_inserted_is_written_at_the_commit_and_not_before(sqlite_database: Database) -> None:
+    """SQLite keeps no copy of what a statement is about to touch: that was four times what is written for good."""
+    with sqlite_database.write() as connection:
+        INSERT(connection, [_row(number) for number in range(0, 10_000, 2)])
+    with sqlite_database.write() as connection:
+        before = _written()
+        INSERT(connection, [_row(number) for number in range(1, 10_000, 20)])
+
+        assert _written() - before < PAGE
+
+
+def _written() -> int:
+    """Bytes that this thread has handed to the system."""
+    told = dict(line.split(": ") for line in Path("/proc/thread-self/io").read_text().splitlines())
+    return int(told["wchar"])
 
 
 def test_a_column_that_the_table_has_not_is_refused() -> None:

@@ -1,6 +1,7 @@
 """States and the vocabulary of events."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from worker.checkpoints import KILL_AT, KillAt, from_environment, nothing
 from worker.clock import SystemClock
 from worker.columns import micros
 from worker.errors import DatabaseUnavailable
-from worker.events import OrderKey, firing_subject, next_sequence
+from worker.events import EventDraft, EventType, OrderKey, event_id, firing_subject, first_event_id, next_sequence
 from worker.states import (
     ENDED,
     FIRING_CHANGES,
@@ -75,6 +76,16 @@ def test_an_order_key_survives_its_text_whatever_the_number_holds() -> None:
         with pytest.raises(ValueError, match=r"."):
             OrderKey.parse(text)
     assert firing_subject(key, 1) == "firings/7/PO|1/ 2 /1"
+
+
+@pytest.mark.parametrize("stamp", ["2026-03-02T12:00:00.5", "1969-12-31T23:59:59.5", "9999-12-31T23:59:59.999999"])
+def test_the_id_of_a_first_event_is_that_of_its_draft(stamp: str) -> None:
+    """Whoever prepares an event beforehand says the same as who drafts it, fractions and odd years included."""
+    origin = datetime.fromisoformat(stamp).replace(tzinfo=UTC)
+    draft = EventDraft("/accounts/a", "deliveries/1", EventType.DELIVERY_APPEARED, origin, "hash", origin=origin)
+    prepared = first_event_id(draft.source, draft.subject, draft.type, draft.fingerprint, micros(origin) // 1_000_000)
+
+    assert event_id(draft, 0) == prepared
 
 
 def test_a_sequence_follows_the_time_and_never_repeats() -> None:

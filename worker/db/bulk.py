@@ -19,8 +19,6 @@ from worker.columns import Value
 
 # Rows of one statement on SQLite, the largest first: a page of deliveries, and what is left of others.
 _SIZES = (250, 50, 5, 1)
-# Values that SQLite takes in one statement (sqlite.org/limits.html, SQLITE_MAX_VARIABLE_NUMBER).
-_MOST_VALUES = 32_766 if sqlite3.sqlite_version_info >= (3, 32, 0) else 999
 
 
 class BulkInsert:
@@ -38,7 +36,6 @@ class BulkInsert:
         self._table = table
         self._columns = columns
         self._shared = tuple(shared)
-        self._sizes = [size for size in _SIZES if len(shared) + size * len(columns) <= _MOST_VALUES]
         self._made: dict[tuple[str, int], str] = {}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]], *shared: Value) -> None:
@@ -58,9 +55,14 @@ class BulkInsert:
     def _insert_in_pieces(
         self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]], shared: tuple[Value, ...]
     ) -> None:
-        """As few statements as hold all rows, of as few kinds as can be: SQLite keeps them ready."""
+        """As few statements as hold all rows, of as few kinds as can be: SQLite keeps them ready.
+
+        How many values one takes is told by the connection: 999 before SQLite 3.32 (sqlite.org/limits.html).
+        """
+        driver: Any = connection.connection.driver_connection
+        room = driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - len(shared)
         start = 0
-        for size in self._sizes:
+        for size in [size for size in _SIZES if size == 1 or size * len(self._columns) <= room]:
             end = start + (len(rows) - start) // size * size
             pieces = (rows[first : first + size] for first in range(start, end, size))
             values = [(*shared, *itertools.chain.from_iterable(piece)) for piece in pieces]

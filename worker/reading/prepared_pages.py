@@ -1,5 +1,6 @@
 """The pages of a long list, each prepared by a process of its own while the next is asked for."""
 
+import contextlib
 import itertools
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -42,14 +43,11 @@ class PreparedPages:
         """
         if not self._is_long(total):
             return
-        unread = Ahead(self._unread(query, total), 1)
-        try:
+        with contextlib.closing(Ahead(self._unread(query, total), 1)) as unread:
             for page in unread:
                 with self.preparer.preparing(self.account, page.body) as prepared:
                     ready = self._read(page, prepared())
                 yield ready
-        finally:
-            unread.close()
 
     def _unread(self, query: DeliveryQuery, total: int) -> Iterator[UnreadPage]:
         for number in itertools.count():

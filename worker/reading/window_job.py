@@ -64,9 +64,9 @@ class Job:
         return spent
 
     def passes(self, window: Window, shape: PageShape) -> bool:
-        """Whether a window whose first answer looks like this is read with a pass, because it may hold."""
+        """Whether a window whose first answer looks like this is read with a pass: it may hold, or can't be cut."""
         return (
-            shape.full and shape.total is not None and window.seconds > 1 and self.pace.suits(shape.total, shape.size)
+            shape.full and shape.total is not None and (window.seconds == 1 or self.pace.suits(shape.total, shape.size))
         )
 
     def go_on(self, tally: Tally) -> None:

@@ -76,9 +76,9 @@ class WindowReader:
         page, judged = yield from self._pages.probe(job, window, counting=True)
         total, size = page.shape.total, page.shape.size
         stamps: Sequence[int] = page.seconds
-        if page.shape.full and total is not None:
+        if total is not None and job.passes(window, page.shape):
             passed = yield from self._passes(job, window, total, size)
-            judged, stamps = (judged, stamps) if passed is None else (passed.judged, passed.stamps)
+            judged, stamps = passed.judged, passed.stamps
         if isinstance(judged, Proved):
             return total, []
         if isinstance(judged, FilterNotUnderstood) or not page.shape.full:
@@ -89,19 +89,18 @@ class WindowReader:
         yield from self._floor(job, window, total)
         return total, []
 
-    def _passes(self, job: Job, window: Window, total: int, size: int) -> Generator[None, None, Passed | None]:
-        """Read passes while they are worth trying; the last one. The count of one that broke is that of the next."""
-        passed: Passed | None = None
+    def _passes(self, job: Job, window: Window, total: int, size: int) -> Generator[None, None, Passed]:
+        """Read a pass, and more while they are worth trying; the last one. The count of a broken one is the next's."""
         # What can't be cut in time is cut by filters before it is tried again.
-        for _attempt in range(TRIES if window.seconds > 1 else 1):
-            if window.seconds > 1 and not job.pace.suits(total, size):
-                break
+        tries = TRIES if window.seconds > 1 else 1
+        while True:
             passed = yield from self._pages.through(job, window, total)
             job.pace.passed(total / size, passed.pages, held=isinstance(passed.judged, Proved))
-            if not (isinstance(passed.judged, NotProved) and passed.judged.moved) or passed.total is None:
-                break
+            tries -= 1
+            moved = isinstance(passed.judged, NotProved) and passed.judged.moved
+            if not moved or passed.total is None or not tries or not job.pace.suits(passed.total, size):
+                return passed
             total = passed.total
-        return passed
 
     def _floor(self, job: Job, window: Window, total: int | None) -> Steps:
         """A second that can't be cut in time: by filters, then page by page until all came, then a hole."""

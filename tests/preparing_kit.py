@@ -53,7 +53,7 @@ class SameProcess:
         """What came of it."""
         answer, self._answer = self._answer, NOTHING
         rows = marshal.loads(answer)  # noqa: S302 - made above
-        return None if rows is None else Prepared(rows)
+        return None if rows is None else Prepared(*rows)
 
     def cut(self) -> None:
         """Nobody waits."""

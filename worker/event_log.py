@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from worker.columns import Value, json_text, micros
 from worker.db.bulk import Among, BulkInsert
 from worker.db.tables import events
-from worker.events import About, Event, EventDraft, EventType, FirstFact, event_id, next_sequence
+from worker.events import About, Event, EventDraft, EventType, FirstFacts, event_id, next_sequence
 from worker.tasks import Tasks
 
 _INSERT = BulkInsert(events, "id", "subject", "sequence", "time", "data", shared=("source", "type", "recorded_at"))
@@ -68,18 +68,17 @@ class EventLog:
         self._add_duties(connection, drafts, [event.id for event in appended], now)
         return appended
 
-    def append_first(self, connection: sa.Connection, facts: Sequence[FirstFact], now: datetime) -> None:
-        """Append first facts of one source and type, each about another subject, as `append` does."""
-        if not facts:
-            return
+    def append_first(self, connection: sa.Connection, facts: FirstFacts, now: datetime) -> None:
+        """Append first facts, each about another subject, as `append` does."""
         recorded_at = micros(now)
         recently = next_sequence(0, recorded_at)
-        rows: list[tuple[Value, ...]] = [
-            (identity, subject, recently if moment <= recorded_at else next_sequence(0, moment), moment, told)
-            for _, subject, _, identity, moment, told, _ in facts
-        ]
-        _INSERT(connection, rows, facts[0].source, facts[0].type.value, recorded_at)
-        self._add_duties(connection, facts, [fact.id for fact in facts], now)
+        sequences = [recently if moment <= recorded_at else next_sequence(0, moment) for moment in facts.moments]
+        rows = list(zip(facts.ids, facts.subjects, sequences, facts.moments, facts.told, strict=True))
+        _INSERT(connection, rows, facts.source, facts.type.value, recorded_at)
+        for subscription in self._subscriptions.get(facts.type, ()):
+            subjects = map(subscription.subjects, facts.each())
+            duties = [(about, identity) for each, identity in zip(subjects, facts.ids, strict=True) for about in each]
+            self._tasks.add_duties(connection, subscription.kind, duties, now)
 
     def _add_duties(self, connection: sa.Connection, facts: Sequence[About], ids: Sequence[str], now: datetime) -> None:
         """Of each kind in the order of the facts: what is about one subject is told in that order."""

@@ -4,7 +4,8 @@ An event is an immutable fact in the past tense. `docs/events.md` lists them.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -172,23 +173,39 @@ class About(Protocol):
 
 
 class FirstFact(NamedTuple):
-    """The first fact about a subject, written beforehand: whoever makes it has looked up that nothing was told yet."""
+    """One of `FirstFacts`, for who looks at it alone."""
 
     source: str
-    subject: str
     type: EventType
-    id: str
-    # Whole microseconds since 1970.
-    moment: int
+    subject: str
     # The document as JSON.
     told: str
-    order_subjects: tuple[str, ...]
+    order_subjects: Sequence[str]
 
     @property
     def data(self) -> Mapping[str, Any]:
         """The document, for who looks into it."""
         document: dict[str, Any] = orjson.loads(self.told)
         return document
+
+
+class FirstFacts(NamedTuple):
+    """The first facts about many subjects, in columns: whoever makes them has looked up that nothing was told yet."""
+
+    source: str
+    type: EventType
+    ids: Sequence[str]
+    subjects: Sequence[str]
+    # Whole microseconds since 1970.
+    moments: Sequence[int]
+    # Their documents as JSON.
+    told: Sequence[str]
+    order_subjects: Sequence[Sequence[str]]
+
+    def each(self) -> Iterator[FirstFact]:
+        """One after the other."""
+        alike = itertools.repeat(self.source), itertools.repeat(self.type)
+        return map(FirstFact, *alike, self.subjects, self.told, self.order_subjects)
 
 
 class Event(NamedTuple):

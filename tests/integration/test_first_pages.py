@@ -82,7 +82,7 @@ def _page(records: Sequence[object], turn: int, *, prepared: bool) -> ReadPage:
     rows = prepare(ACCOUNT, answer.body) if prepared else None
     if rows is None:
         return page_of(unread.read(), PAGE_SIZE)
-    return prepared_page(unread, Prepared(marshal.loads(marshal.dumps(rows))), PAGE_SIZE)  # noqa: S302 - made above
+    return prepared_page(unread, Prepared(*marshal.loads(marshal.dumps(rows))), PAGE_SIZE)  # noqa: S302 - made above
 
 
 def _proof(turn: int) -> dict[str, object]:

@@ -44,13 +44,13 @@ def test_a_page_is_prepared_in_the_order_of_its_list() -> None:
     rows = prepare(ACCOUNT, _page(_delivery(7), _delivery(5, updatedAt="2026-03-01T00:00:00Z")))
 
     assert rows is not None
-    assert Prepared(rows).ids == [7, 5]
-    assert Prepared(rows).stamps == [1715602269_000_000, 1772323200_000_000]
+    assert Prepared(*rows).ids == [7, 5]
+    assert Prepared(*rows).stamps == [1715602269_000_000, 1772323200_000_000]
 
 
 def test_an_empty_page_is_prepared_as_an_empty_one() -> None:
     """The end of a list is a page too."""
-    assert prepare(ACCOUNT, b"[]") == []
+    assert prepare(ACCOUNT, b"[]") == ([], [], [], [], [])
 
 
 @pytest.mark.parametrize(

@@ -43,31 +43,34 @@ class BulkInsert:
 
         Some of the rows may be there until it is.
         """
-        if not rows:
+        self.end_to_end(connection, list(itertools.chain.from_iterable(rows)), *shared)
+
+    def end_to_end(self, connection: sa.Connection, values: Sequence[Value], *shared: Value) -> None:
+        """The same, with the values of one row after those of the other."""
+        if not values:
             return
         if connection.dialect.name == "sqlite":
-            self._insert_in_pieces(connection, rows, shared)
+            self._insert_in_pieces(connection, values, shared)
         else:
-            same = dict(zip(self._shared, shared, strict=True))
+            same, width = dict(zip(self._shared, shared, strict=True)), len(self._columns)
+            rows = (values[first : first + width] for first in range(0, len(values), width))
             named = [{**same, **dict(zip(self._columns, row, strict=True))} for row in rows]
             connection.exec_driver_sql(self._statement(connection.dialect, 1), named)
 
-    def _insert_in_pieces(
-        self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]], shared: tuple[Value, ...]
-    ) -> None:
+    def _insert_in_pieces(self, connection: sa.Connection, values: Sequence[Value], shared: tuple[Value, ...]) -> None:
         """As few statements as hold all rows, of as few kinds as can be: SQLite keeps them ready.
 
         How many values one takes is told by the connection: 999 before SQLite 3.32 (sqlite.org/limits.html).
         """
         driver: Any = connection.connection.driver_connection
         room = driver.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - len(shared)
-        start = 0
-        for size in [size for size in _SIZES if size == 1 or size * len(self._columns) <= room]:
-            end = start + (len(rows) - start) // size * size
-            pieces = (rows[first : first + size] for first in range(start, end, size))
-            values = [(*shared, *itertools.chain.from_iterable(piece)) for piece in pieces]
-            if values:
-                connection.exec_driver_sql(self._statement(connection.dialect, size), values)
+        start, width = 0, len(self._columns)
+        for size in [size for size in _SIZES if size == 1 or size * width <= room]:
+            step = size * width
+            end = start + (len(values) - start) // step * step
+            pieces = [(*shared, *values[first : first + step]) for first in range(start, end, step)]
+            if pieces:
+                connection.exec_driver_sql(self._statement(connection.dialect, size), pieces)
             start = end
 
     def _statement(self, dialect: Dialect, size: int) -> str:

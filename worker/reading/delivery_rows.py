@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from worker.columns import micros
+from worker.columns import Value, micros
 from worker.db.bulk import BulkInsert
 from worker.db.tables import deliveries
-from worker.reading.first_rows import RECORD_COLUMNS, RecordColumns
+from worker.reading.first_rows import RECORD_COLUMNS
 from worker.reading.normalizer import DeliveryRecord, line_items_of
 from worker.standing import DeliveryFacts
 
@@ -59,9 +59,7 @@ def row_values(record: DeliveryRecord) -> dict[str, object]:
     }
 
 
-def insert_new(
-    connection: sa.Connection, account: str, turn: int, records: Sequence[RecordColumns], now: datetime
-) -> None:
-    """Keep deliveries that are not held yet, as they were read in that turn."""
+def insert_new(connection: sa.Connection, account: str, turn: int, values: Sequence[Value], now: datetime) -> None:
+    """Keep deliveries that are not held yet, as they were read in that turn: their `RECORD_COLUMNS`, end to end."""
     moment = micros(now)
-    _INSERT(connection, records, account, turn, True, False, moment, moment)  # noqa: FBT003 - values of columns
+    _INSERT.end_to_end(connection, values, account, turn, True, False, moment, moment)  # noqa: FBT003 - of columns

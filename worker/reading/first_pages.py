@@ -10,9 +10,9 @@ from worker.columns import json_text
 from worker.db.bulk import Among
 from worker.db.tables import deliveries, set_aside
 from worker.event_log import EventLog
-from worker.events import EventType, FirstFact, account_source
+from worker.events import EventType, FirstFacts, account_source
 from worker.reading.delivery_rows import insert_new
-from worker.reading.first_rows import UPDATED_AT, told_by_reading
+from worker.reading.first_rows import told_by_reading
 from worker.reading.prepared import Prepared
 from worker.reading.read_page import Gathered
 
@@ -39,9 +39,8 @@ class FirstPages:
         judged = [(item, _first(item, known, twice)) for item in gathered]
         new = [first for _, first in judged if first is not None]
         for page, turn, _ in new:
-            insert_new(connection, account, turn, [columns for columns, *_ in page.rows], now)
-        facts = [fact for page in new for fact in _facts(page, account_source(account))]
-        self._event_log.append_first(connection, facts, now)
+            insert_new(connection, account, turn, page.values, now)
+        self._event_log.append_first(connection, _facts(account, new), now)
         return [item for item, first in judged if first is None]
 
 
@@ -81,10 +80,19 @@ def _twice(gathered: Sequence[Gathered]) -> set[str]:
     return again
 
 
-def _facts(page: _First, source: str) -> list[FirstFact]:
-    # The document goes on where the record's part ends.
+def _facts(account: str, pages: Sequence[_First]) -> FirstFacts:
+    return FirstFacts(
+        account_source(account),
+        EventType.DELIVERY_APPEARED,
+        ids=[identity for page in pages for identity in page.prepared.event_ids],
+        subjects=[subject for page in pages for subject in page.prepared.subjects],
+        moments=[moment for page in pages for moment in page.prepared.stamps],
+        told=[told for page in pages for told in _told(page)],
+        order_subjects=[orders for page in pages for orders in page.prepared.orders],
+    )
+
+
+def _told(page: _First) -> list[str]:
+    """The document goes on where the record's part ends."""
     rest = f",{json_text(told_by_reading(page.turn, page.proof))[1:]}"
-    return [
-        FirstFact(source, subject, EventType.DELIVERY_APPEARED, identity, columns[UPDATED_AT], told + rest, orders)
-        for columns, identity, subject, told, orders in page.prepared.rows
-    ]
+    return [told + rest for told in page.prepared.told]

@@ -3,12 +3,13 @@
 Pure, and light to import: a process of its own makes these for whole pages (`worker.reading.preparing`).
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from worker.columns import json_text, micros
+from worker.columns import Value, json_text, micros
 from worker.events import EventType, account_source, delivery_subject, first_event_id, order_key
 from worker.reading.normalizer import DeliveryRecord
 
@@ -36,8 +37,19 @@ RecordColumns = tuple[int, int, str, str, str, str | None, str | None, int, int 
 
 
 # A new delivery: its `RECORD_COLUMNS`, its event's id and subject, the event's document in JSON as far as the record
-# gives it, without the closing brace, and the orders concerned, as subjects. Plain, so that `marshal` takes it.
+# gives it, without the closing brace, and the orders concerned, as subjects.
 FirstRow = tuple[RecordColumns, str, str, str, tuple[str, ...]]
+# Those of a page, which are many: `RECORD_COLUMNS` of all rows end to end, and the others each in a list of its own.
+# Plain, so that `marshal` takes it.
+FirstRows = tuple[list[Value], list[str], list[str], list[str], list[tuple[str, ...]]]
+
+
+def first_rows(account: str, records: Sequence[DeliveryRecord]) -> FirstRows:
+    """What keeping records of deliveries that were never seen writes."""
+    if not records:
+        return [], [], [], [], []
+    columns, ids, subjects, told, orders = zip(*[first_row(account, record) for record in records], strict=True)
+    return list(itertools.chain.from_iterable(columns)), list(ids), list(subjects), list(told), list(orders)
 
 
 def first_row(account: str, record: DeliveryRecord) -> FirstRow:

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import ValidationError
 
 from worker.clock import instant_text
-from worker.reading.wire import WIDEST, WireDelivery, instant, is_plain, is_unicode
+from worker.reading.plain import is_plain
+from worker.reading.wire_values import WIDEST, instant, is_unicode
 from worker.standing import LineItem
 
 # The values that the vendor documents; anything else is kept as it came, flagged, and never final.
@@ -123,11 +123,15 @@ def normalize(raw: object) -> DeliveryRecord | SetAside:
 
 def _judged(raw: dict[str, Any], payload: bytes, digest: str) -> DeliveryRecord | SetAside:
     """After a close look."""
-    try:
-        WireDelivery.model_validate(raw)
-    except ValidationError as error:
-        return _set_aside(raw, _reason(error), payload, digest)
-    return _record(raw, payload, digest, instant, _instant_text)
+    # Hardly ever needed, and most of the start of the process that prepares pages.
+    from worker.reading.wire import fault_of  # noqa: PLC0415
+
+    fault = fault_of(raw)
+    return (
+        _record(raw, payload, digest, instant, _instant_text)
+        if fault is None
+        else _set_aside(raw, fault, payload, digest)
+    )
 
 
 def _written(raw: object) -> str:
@@ -214,17 +218,6 @@ def _strange(status: str, inbound: str, priority: str | None, items: Sequence[Ma
     for index, item in enumerate(items):
         if item["status"] not in _INBOUND_STATUSES:
             yield f"lineItems[{index}].status={item['status']}"
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = ""
-    for part in first["loc"]:
-        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
-    if first["type"] == "missing":
-        return f"The field {field} is missing."
-    message = first["msg"].removeprefix("Value error, ")
-    return f"The field {field} cannot be understood: {message[0].lower()}{message[1:]}."
 
 
 def _instant_text(stamp: str) -> str:

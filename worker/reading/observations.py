@@ -232,7 +232,8 @@ def _write(connection: sa.Connection, changes: Sequence[Change], circumstances: 
     account, now = circumstances.account, circumstances.now
     new = (change for change in changes if change.held is None)
     for turn, together in itertools.groupby(new, lambda change: change.turn):
-        insert_new(connection, account, turn, [record_columns(change.record) for change in together], now)
+        values = [value for change in together for value in record_columns(change.record)]
+        insert_new(connection, account, turn, values, now)
     known = [change for change in changes if change.held is not None]
     if known:
         statement = sa.update(deliveries).where(

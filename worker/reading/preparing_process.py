@@ -72,9 +72,9 @@ class PreparingProcess:
             number, rows = marshal.loads(self._line.receive(self._patience_seconds))  # noqa: S302 - of this very program
         except (OSError, EOFError, ValueError, TypeError) as error:
             raise Lost from error
-        if number != self._number or not isinstance(rows, list | None):
+        if number != self._number or not isinstance(rows, tuple | None):
             raise Lost
-        return None if rows is None else Prepared(rows)
+        return None if rows is None else Prepared(*rows)
 
     def cut(self) -> None:
         """Let nobody wait for it any more, whichever thread that is."""

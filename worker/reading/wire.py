@@ -3,38 +3,11 @@
 Source of every field: logistic.cloud developer docs, resources/deliveries.
 """
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, NotRequired
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, with_config
-from typing_extensions import TypedDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-# The widest integer that both databases keep.
-WIDEST = 2**63 - 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_STAMP = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?([Zz]|[+-]\d{2}(:?\d{2})?)?")
-# How JSON writes a NUL, which no database keeps as text.
-_NUL = b"\\u0000"
-
-
-def instant(text: str) -> datetime:
-    """The instant that a stamp tells, in UTC; ValueError where it tells none."""
-    if _STAMP.fullmatch(text) is None:
-        sentence = "is not an ISO 8601 instant"
-        raise ValueError(sentence)
-    try:
-        moment = datetime.fromisoformat(text.upper())
-        # The vendor returns UTC always, so a stamp without an offset is UTC too.
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        sentence = "is not an ISO 8601 instant"
-        raise ValueError(sentence) from error
-
-
-def is_unicode(text: str) -> bool:
-    """Whether it can be written: half a surrogate pair, or a byte of another encoding, can not."""
-    return text.isascii() or not _SURROGATE.search(text)
+from worker.reading.wire_values import WIDEST, instant, is_unicode
 
 
 def _storable(text: str) -> str:
@@ -50,8 +23,6 @@ def _storable(text: str) -> str:
 _Text = Annotated[str, AfterValidator(_storable)]
 _Id = Annotated[int, Field(ge=1, le=WIDEST)]
 _Number = Annotated[int, Field(ge=-WIDEST, le=WIDEST)]
-# The stamp as the vendor's page shows it.
-_PlainStamp = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$")]
 _StampText = Annotated[str, AfterValidator(lambda text: instant(text) and text)]
 
 
@@ -65,7 +36,7 @@ class _Item(BaseModel):
     quantity: _Number
 
 
-class WireDelivery(BaseModel):
+class _WireDelivery(BaseModel):
     """What a delivery must look like. Strict, so that what passes is in the record as it came."""
 
     model_config = ConfigDict(strict=True)
@@ -83,39 +54,21 @@ class WireDelivery(BaseModel):
     updatedAt: _StampText  # noqa: N815
 
 
-@with_config(ConfigDict(strict=True, extra="ignore"))
-class _PlainItem(TypedDict):
-    id: NotRequired[_Number | None]
-    status: str
-    articleNumber: NotRequired[str | None]
-    articleUnit: NotRequired[str | None]
-    quantity: _Number
+def fault_of(raw: object) -> str | None:
+    """Why a record is no delivery, as a sentence that names the field; None where it is one."""
+    try:
+        _WireDelivery.model_validate(raw)
+    except ValidationError as error:
+        return _sentence(error)
+    return None
 
 
-@with_config(ConfigDict(strict=True, extra="ignore"))
-class _PlainDelivery(TypedDict):
-    """The same with stamps as the vendor's page shows them, and nothing that needs a function of ours."""
-
-    id: _Id
-    customerId: _Number
-    status: str
-    statusInbound: str
-    number: str
-    numberExternal: NotRequired[str | None]
-    numberPurchaseOrder: NotRequired[str | None]
-    priority: NotRequired[str | None]
-    lineItems: NotRequired[list[_PlainItem] | None]
-    createdAt: NotRequired[_PlainStamp | None]
-    updatedAt: _PlainStamp
-
-
-_looks_plain = TypeAdapter(_PlainDelivery).validator.isinstance_python
-
-
-def is_plain(raw: object, payload: bytes) -> bool:
-    """Whether a record looks as documented at first sight, so that `WireDelivery` takes it if its stamps are instants.
-
-    `payload` is its JSON as orjson wrote it, which writes only Unicode. False says nothing: look closely then. Nearly
-    every record is plain, and this costs a quarter of looking closely.
-    """
-    return _NUL not in payload and _looks_plain(raw)
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ""
+    for part in first["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
+    if first["type"] == "missing":
+        return f"The field {field} is missing."
+    message = first["msg"].removeprefix("Value error, ")
+    return f"The field {field} cannot be understood: {message[0].lower()}{message[1:]}."

@@ -3,11 +3,11 @@
 Pure, and light to import: a process of its own makes these for whole pages (`worker.reading.preparing`).
 """
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from worker.columns import Value, json_text, micros
 from worker.events import EventType, account_source, delivery_subject, first_event_id, order_key
@@ -33,58 +33,49 @@ ID: Final = 0
 UPDATED_AT: Final = 7
 RAW: Final = 9
 _MICROS: Final = 1_000_000
+_status = itemgetter("status")
 RecordColumns = tuple[int, int, str, str, str, str | None, str | None, int, int | None, str, str, str]
 
 
-# A new delivery: its `RECORD_COLUMNS`, its event's id and subject, the event's document in JSON as far as the record
-# gives it, without the closing brace, and the orders concerned, as subjects.
-FirstRow = tuple[RecordColumns, str, str, str, tuple[str, ...]]
-# Those of a page, which are many: `RECORD_COLUMNS` of all rows end to end, and the others each in a list of its own.
-# Plain, so that `marshal` takes it.
+# New deliveries, in columns: their `RECORD_COLUMNS`, one row after the other, then of each its event's id and subject,
+# the event's document in JSON as far as the record gives it, without the closing brace, and the orders concerned, as
+# subjects. Plain, so that `marshal` takes it.
 FirstRows = tuple[list[Value], list[str], list[str], list[str], list[tuple[str, ...]]]
 
 
 def first_rows(account: str, records: Sequence[DeliveryRecord]) -> FirstRows:
     """What keeping records of deliveries that were never seen writes."""
-    if not records:
-        return [], [], [], [], []
-    columns, ids, subjects, told, orders = zip(*[first_row(account, record) for record in records], strict=True)
-    return list(itertools.chain.from_iterable(columns)), list(ids), list(subjects), list(told), list(orders)
-
-
-def first_row(account: str, record: DeliveryRecord) -> FirstRow:
-    """What keeping a record of a delivery that was never seen writes."""
-    columns, subject = record_columns(record), delivery_subject(record.id)
-    identity = first_event_id(
-        account_source(account),
-        subject,
-        EventType.DELIVERY_APPEARED,
-        record.content_hash,
-        columns[UPDATED_AT] // _MICROS,
+    values: list[Any] = [value for record in records for value in record_columns(record)]
+    subjects = [delivery_subject(record.id) for record in records]
+    hashes = [record.content_hash for record in records]
+    return (
+        values,
+        _event_ids(account, subjects, hashes, values[UPDATED_AT :: len(RECORD_COLUMNS)]),
+        subjects,
+        [json_text(told_by_record(account, record, None))[:-1] for record in records],
+        [_orders(account, record) for record in records],
     )
+
+
+def _event_ids(account: str, subjects: Sequence[str], hashes: Sequence[str], moments: Sequence[int]) -> list[str]:
+    source, kind = account_source(account), EventType.DELIVERY_APPEARED
+    return [
+        first_event_id(source, subject, kind, content_hash, moment // _MICROS)
+        for subject, content_hash, moment in zip(subjects, hashes, moments, strict=True)
+    ]
+
+
+def _orders(account: str, record: DeliveryRecord) -> tuple[str, ...]:
     key = order_key(account, record.customer_id, record.purchase_order)
-    told = json_text(told_by_record(account, record, None))
-    return columns, identity, subject, told[:-1], () if key is None else (key.text,)
+    return () if key is None else (key.text,)
 
 
 def record_columns(record: DeliveryRecord) -> RecordColumns:
     """The values of `RECORD_COLUMNS`."""
-    updated_at = micros(record.updated_at)
-    created = record.created_at
-    return (
-        record.id,
-        record.customer_id,
-        record.status,
-        record.status_inbound,
-        record.number,
-        record.number_external,
-        record.purchase_order,
-        updated_at,
-        None if created is None else updated_at if created is record.updated_at else micros(created),
-        record.raw,
-        record.content_hash,
-        json_text(record.unrecognised) if record.unrecognised else "[]",
-    )
+    head, (updated, created), unrecognised, (digest, raw) = record[:7], record[7:9], record.unrecognised, record[13:]
+    updated_at = micros(updated)
+    created_at = None if created is None else updated_at if created is updated else micros(created)
+    return (*head, updated_at, created_at, raw, digest, json_text(unrecognised) if unrecognised else "[]")
 
 
 def told_by_record(account: str, record: DeliveryRecord, previous: Mapping[str, object] | None) -> dict[str, object]:
@@ -117,7 +108,7 @@ def delivery_document(account: str, record: DeliveryRecord) -> dict[str, object]
         "purchase_order": record.purchase_order,
         "updated_at": record.updated_text,
         "created_at": record.created_text,
-        "line_items": None if items is None else _in_sum(tuple([item["status"] for item in items])),
+        "line_items": None if items is None else _in_sum(tuple(map(_status, items))),
         "unrecognised": record.unrecognised,
     }
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -40,6 +41,7 @@ _KEPT_LEVELS = 100
 _STATUSES, _INBOUND_STATUSES = frozenset(STATUSES), frozenset(INBOUND_STATUSES)
 # A delivery may have no priority.
 _PRIORITIES = frozenset({None, *PRIORITIES})
+_status = itemgetter("status")
 
 
 class DeliveryRecord(NamedTuple):
@@ -199,12 +201,9 @@ def _line_item(item: Mapping[str, Any]) -> LineItem:
 def _unrecognised(
     status: str, inbound: str, priority: str | None, items: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
-    if status in _STATUSES and inbound in _INBOUND_STATUSES and priority in _PRIORITIES:
-        for item in items:
-            if item["status"] not in _INBOUND_STATUSES:
-                break
-        else:
-            return ()
+    heard_of = status in _STATUSES and inbound in _INBOUND_STATUSES and priority in _PRIORITIES
+    if heard_of and _INBOUND_STATUSES.issuperset(map(_status, items)):
+        return ()
     return tuple(_strange(status, inbound, priority, items))
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
-# What a column of a row is.
-Value = int | str | bool | float | None
+# What a column of a row is; bytes are text in UTF-8, where that is how it came.
+Value = int | str | bytes | bool | float | None
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

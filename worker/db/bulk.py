@@ -7,7 +7,7 @@ SQLite takes many of them in one statement: it costs half, and other threads go 
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -24,18 +24,20 @@ _SIZES = (250, 50, 5, 1)
 class BulkInsert:
     """INSERT of many rows into a table. Columns that are not named take their default or NULL.
 
-    `shared` columns have one value in all rows of a call, which is handed over once.
+    `shared` columns have one value in all rows of a call, which is handed over once. `utf8` columns are text that may
+    be given as bytes, as it is kept: half of all that is stored need not be taken for characters on its way.
     """
 
-    def __init__(self, table: sa.Table, *columns: str, shared: Sequence[str] = ()) -> None:
+    def __init__(self, table: sa.Table, *columns: str, shared: Sequence[str] = (), utf8: Collection[str] = ()) -> None:
         """Name the columns in the order of the tuples; ValueError where the table has no such column."""
-        unknown = {*columns, *shared} - set(table.columns.keys())
+        unknown = {*columns, *shared, *utf8} - set(table.columns.keys())
         if unknown:
             sentence = f"the table {table.name} has no column {', '.join(sorted(unknown))}"
             raise ValueError(sentence)
         self._table = table
         self._columns = columns
         self._shared = tuple(shared)
+        self._utf8 = frozenset(utf8)
         self._made: dict[tuple[str, int], str] = {}
 
     def __call__(self, connection: sa.Connection, rows: Sequence[tuple[Value, ...]], *shared: Value) -> None:
@@ -54,7 +56,7 @@ class BulkInsert:
         else:
             same, width = dict(zip(self._shared, shared, strict=True)), len(self._columns)
             rows = (values[first : first + width] for first in range(0, len(values), width))
-            named = [{**same, **dict(zip(self._columns, row, strict=True))} for row in rows]
+            named = [{**same, **dict(zip(self._columns, map(_text, row), strict=True))} for row in rows]
             connection.exec_driver_sql(self._statement(connection.dialect, 1), named)
 
     def _insert_in_pieces(self, connection: sa.Connection, values: Sequence[Value], shared: tuple[Value, ...]) -> None:
@@ -93,11 +95,20 @@ class BulkInsert:
         """
         quote = dialect.identifier_preparer.quote
         names = ", ".join(quote(name) for name in (*self._shared, *self._columns))
-        chosen = ", ".join([*("?" for _ in self._shared), "*"])
+        # SQLite names the columns of VALUES so. Bytes that are cast to text are taken for UTF-8 and kept as they are.
+        own = (
+            f"CAST(column{n} AS TEXT)" if name in self._utf8 else f"column{n}"
+            for n, name in enumerate(self._columns, 1)
+        )
+        chosen = ", ".join([*("?" for _ in self._shared), *own])
         row = f"({', '.join('?' for _ in self._columns)})"
         rows = ", ".join([row] * size)
         # Names of ours, and nothing else.
         return f"INSERT OR FAIL INTO {quote(self._table.name)} ({names}) SELECT {chosen} FROM (VALUES {rows})"  # noqa: S608
+
+
+def _text(value: Value) -> Value:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 class Among:

@@ -49,6 +49,12 @@ _REMEDIES: tuple[tuple[str, tuple[type[DatabaseUnavailable], str]], ...] = (
 POOL_SIZE = 40
 
 
+# What the driver takes as it is, and looks for a way to adapt all the same: ten times the cost of taking it.
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(type(None), lambda nothing: nothing)
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # BEGIN is ours (see `_begin`): the driver's own would start writers as readers and let them fail in the middle.
     connection.isolation_level = None

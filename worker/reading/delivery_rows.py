@@ -21,6 +21,7 @@ _INSERT = BulkInsert(
     deliveries,
     *RECORD_COLUMNS,
     shared=("account", "turn", "visible", "stamp_went_back", "first_seen_at", "changed_at"),
+    utf8=["raw"],
 )
 
 

@@ -13,7 +13,7 @@ from worker.columns import Value, json_text, micros
 from worker.events import EventType, account_source, delivery_subject, first_event_id, order_key
 from worker.reading.normalizer import DeliveryRecord
 
-# Columns of `deliveries` that its record gives.
+# Columns of `deliveries` that its record gives; `raw` in UTF-8.
 RECORD_COLUMNS = (
     "id",
     "customer_id",
@@ -34,7 +34,7 @@ UPDATED_AT: Final = 7
 RAW: Final = 9
 _MICROS: Final = 1_000_000
 _status = itemgetter("status")
-RecordColumns = tuple[int, int, str, str, str, str | None, str | None, int, int | None, str, str, str]
+RecordColumns = tuple[int, int, str, str, str, str | None, str | None, int, int | None, bytes, str, str]
 
 
 # New deliveries, in columns: their `RECORD_COLUMNS`, one row after the other, then of each its event's id and subject,
@@ -72,10 +72,15 @@ def _orders(account: str, record: DeliveryRecord) -> tuple[str, ...]:
 
 def record_columns(record: DeliveryRecord) -> RecordColumns:
     """The values of `RECORD_COLUMNS`."""
-    head, (updated, created), unrecognised, (digest, raw) = record[:7], record[7:9], record.unrecognised, record[13:]
+    head, (updated, created), unrecognised, (digest, payload) = (
+        record[:7],
+        record[7:9],
+        record.unrecognised,
+        record[13:],
+    )
     updated_at = micros(updated)
     created_at = None if created is None else updated_at if created is updated else micros(created)
-    return (*head, updated_at, created_at, raw, digest, json_text(unrecognised) if unrecognised else "[]")
+    return (*head, updated_at, created_at, payload, digest, json_text(unrecognised) if unrecognised else "[]")
 
 
 def told_by_record(account: str, record: DeliveryRecord, previous: Mapping[str, object] | None) -> dict[str, object]:

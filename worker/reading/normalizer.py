@@ -45,7 +45,7 @@ _status = itemgetter("status")
 
 
 class DeliveryRecord(NamedTuple):
-    """A delivery as it was read; `raw` is its canonical JSON and `content_hash` the SHA-256 of that.
+    """A delivery as it was read; `payload` is its canonical JSON in UTF-8 and `content_hash` the SHA-256 of that.
 
     `wire_items` are its line items as they came, checked. A tuple, since a million of them are made at a time.
     """
@@ -65,7 +65,12 @@ class DeliveryRecord(NamedTuple):
     wire_items: Sequence[Mapping[str, Any]] | None
     unrecognised: tuple[str, ...]
     content_hash: str
-    raw: str
+    payload: bytes
+
+    @property
+    def raw(self) -> str:
+        """Its canonical JSON."""
+        return self.payload.decode()
 
     @property
     def line_items(self) -> tuple[LineItem, ...] | None:
@@ -179,7 +184,7 @@ def _record(
         get("lineItems"),
         _unrecognised(raw["status"], raw["statusInbound"], get("priority"), get("lineItems") or ()),
         digest,
-        payload.decode(),
+        payload,
     )
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.columns import Value, json_text, micros
-from worker.db.bulk import Among, BulkInsert
+from worker.db.bulk import Among, BulkInsert, next_numbers
 from worker.db.tables import events
 from worker.events import About, Event, EventDraft, EventType, FirstFacts, event_id, next_sequence
 from worker.tasks import Tasks
 
-_INSERT = BulkInsert(events, "id", "subject", "sequence", "time", "data", shared=("source", "type", "recorded_at"))
+_INSERT = BulkInsert(
+    events, "position", "id", "subject", "sequence", "time", "data", shared=("source", "type", "recorded_at")
+)
 _TAKEN = Among(events.c.id, sa.select(events.c.id))
 _LAST = Among(
     events.c.subject,
@@ -52,7 +54,8 @@ class EventLog:
         recorded_at = micros(now)
         appended: list[Event] = []
         rows: list[tuple[Value, ...]] = []
-        for draft in drafts:
+        places = next_numbers(connection, events.c.position, len(drafts))
+        for place, draft in zip(places, drafts, strict=True):
             moment, key = micros(draft.time), (draft.source, draft.subject)
             # A fact is stamped in whole seconds and may share one with facts that a lost database told already.
             sequence = sequences[key] = next_sequence(sequences.get(key, 0), max(moment, recorded_at))
@@ -62,10 +65,10 @@ class EventLog:
             taken.add(identity)
             event = _event(draft, sequence, identity)
             appended.append(event)
-            rows.append(_row(event, moment))
+            rows.append(_row(place, event, moment))
         for (source, kind), alike in itertools.groupby(zip(appended, rows, strict=True), _source_and_type):
             _INSERT(connection, [row for _, row in alike], source, kind, recorded_at)
-        self._add_duties(connection, drafts, [event.id for event in appended], now)
+        self._add_duties(connection, drafts, places, now)
         return appended
 
     def append_first(self, connection: sa.Connection, facts: FirstFacts, now: datetime) -> None:
@@ -73,14 +76,17 @@ class EventLog:
         recorded_at = micros(now)
         recently = next_sequence(0, recorded_at)
         sequences = [recently if moment <= recorded_at else next_sequence(0, moment) for moment in facts.moments]
-        rows = list(zip(facts.ids, facts.subjects, sequences, facts.moments, facts.told, strict=True))
+        places = next_numbers(connection, events.c.position, len(facts.ids))
+        rows = list(zip(places, facts.ids, facts.subjects, sequences, facts.moments, facts.told, strict=True))
         _INSERT(connection, rows, facts.source, facts.type.value, recorded_at)
         for subscription in self._subscriptions.get(facts.type, ()):
             subjects = map(subscription.subjects, facts.each())
-            duties = [(about, identity) for each, identity in zip(subjects, facts.ids, strict=True) for about in each]
+            duties = [(about, place) for each, place in zip(subjects, places, strict=True) for about in each]
             self._tasks.add_duties(connection, subscription.kind, duties, now)
 
-    def _add_duties(self, connection: sa.Connection, facts: Sequence[About], ids: Sequence[str], now: datetime) -> None:
+    def _add_duties(
+        self, connection: sa.Connection, facts: Sequence[About], places: Sequence[int], now: datetime
+    ) -> None:
         """Of each kind in the order of the facts: what is about one subject is told in that order."""
         interested = [
             (kind, subscription)
@@ -92,8 +98,8 @@ class EventLog:
                 (kind, subscription.subjects) for kind, subscription in interested if subscription.kind == wanted
             ]
             duties = [
-                (subject, identity)
-                for fact, identity in zip(facts, ids, strict=True)
+                (subject, place)
+                for fact, place in zip(facts, places, strict=True)
                 for kind, subjects_of in subjects
                 if kind == fact.type
                 for subject in subjects_of(fact)
@@ -142,10 +148,10 @@ def _event(draft: EventDraft, sequence: int, identity: str) -> Event:
     return Event(identity, draft.source, draft.subject, str(draft.type), sequence, draft.time, draft.data)
 
 
-def _row(event: Event, moment: int) -> tuple[Value, ...]:
+def _row(place: int, event: Event, moment: int) -> tuple[Value, ...]:
     identity, _, subject, _, sequence, _, data = event
     document = data if type(data) is dict else dict(data)
-    return (identity, subject, sequence, moment, json_text(document))
+    return (place, identity, subject, sequence, moment, json_text(document))
 
 
 def _source_and_type(appended: tuple[Event, object]) -> tuple[str, str]:

@@ -32,9 +32,9 @@ class Which:
 
     def tasks(self) -> sa.Select[tuple[object, ...]]:
         """Discarded tasks, with the type of their event, the oldest first."""
-        joined = tasks.outerjoin(events, events.c.id == tasks.c.event_id)
+        joined = tasks.outerjoin(events, events.c.position == tasks.c.event_position)
         return (
-            sa.select(tasks, events.c.type)
+            sa.select(tasks, events.c.type, events.c.id.label("event_id"))
             .select_from(joined)
             .where(tasks.c.state == TaskState.DISCARDED, *self._of_tasks())
             .order_by(tasks.c.ended_at, tasks.c.number)

@@ -55,13 +55,13 @@ class Mirror:
         self._random = random
         self._checkpoint = checkpoint
 
-    def events_of(self, claims: Sequence[Claim]) -> Mapping[str, Event] | None:
-        """The events of these claims by id; None while the webhook is switched off."""
+    def events_of(self, claims: Sequence[Claim]) -> Mapping[int | None, Event] | None:
+        """The events of these claims by their place in the log; None while the webhook is switched off."""
         with self._database.read() as connection:
             if not switches.webhook_is_on(connection):
                 return None
-            wanted = sa.select(events).where(events.c.id.in_([claim.event_id for claim in claims]))
-            return {row.id: event_of(row) for row in connection.execute(wanted)}
+            wanted = sa.select(events).where(events.c.position.in_([claim.event_position for claim in claims]))
+            return {row.position: event_of(row) for row in connection.execute(wanted)}
 
     def post(self, claim: Claim, event: Event | None) -> Outcome:
         """Post the event of a claim, once; None is one that the log no longer holds. Takes seconds."""
@@ -76,14 +76,14 @@ class Mirror:
             return Done()
         if isinstance(outcome, webhook.Gone):
             return self._switch_off()
-        return self._again(claim, outcome)
+        return self._again(claim, event, outcome)
 
     def put_off(self, reason: str) -> After:
         """Not tried at all, for that reason, and not counted."""
         return After(seconds=max(self.pace.pause, _PUT_OFF_SECONDS), reason=reason, counted=False)
 
-    def _again(self, claim: Claim, outcome: webhook.RetryLater) -> After:
-        _log.info("event not taken", event_id=claim.event_id, reason=outcome.reason)
+    def _again(self, claim: Claim, event: Event, outcome: webhook.RetryLater) -> After:
+        _log.info("event not taken", event_id=event.id, reason=outcome.reason)
         if outcome.asks_for_less:
             self.pace.too_much(outcome.retry_after)
         wait = next_wait(self._schedule, claim.attempts, outcome.retry_after, self._random)

@@ -44,7 +44,7 @@ class MirrorAgain:
     ) -> tuple[int, int | None]:
         """A piece of the events meant, and the position to go on after; None when there are no more."""
         found = connection.execute(
-            sa.select(events.c.position, events.c.id, events.c.source, events.c.subject)
+            sa.select(events.c.position, events.c.source, events.c.subject)
             .where(condition, events.c.position > after)
             .order_by(events.c.position)
             .limit(_CHUNK)
@@ -52,17 +52,17 @@ class MirrorAgain:
         self._open(connection, found)
         return len(found), found[-1].position if len(found) == _CHUNK else None
 
-    def _open(self, connection: sa.Connection, found: Sequence[sa.Row[Any, Any, Any, Any]]) -> None:
+    def _open(self, connection: sa.Connection, found: Sequence[sa.Row[Any, Any, Any]]) -> None:
         now = self._database.now(connection)
-        ids = [row.id for row in found]
-        mirrored = sa.and_(tasks.c.kind == kinds.MIRROR, tasks.c.event_id.in_(ids))
-        had = set(connection.execute(sa.select(tasks.c.event_id).where(mirrored)).scalars())
+        places = [row.position for row in found]
+        mirrored = sa.and_(tasks.c.kind == kinds.MIRROR, tasks.c.event_position.in_(places))
+        had = set(connection.execute(sa.select(tasks.c.event_position).where(mirrored)).scalars())
         self._tasks.await_claims(connection, mirrored)
         fresh = {"state": TaskState.WAITING, "due_at": now, "attempts": 0, "sent_at": None, "ended_at": None}
         connection.execute(sa.update(tasks).where(mirrored, tasks.c.ended_at.is_not(None)).values(**fresh))
         new = [
-            NewTask(kind=kinds.MIRROR, subject=f"{row.source}|{row.subject}", event_id=row.id)
+            NewTask(kind=kinds.MIRROR, subject=f"{row.source}|{row.subject}", event_position=row.position)
             for row in found
-            if row.id not in had
+            if row.position not in had
         ]
         self._tasks.add(connection, new, now)

@@ -27,7 +27,7 @@ _INSERT = BulkInsert(
     tasks,
     "id",
     "subject",
-    "event_id",
+    "event_position",
     shared=("kind", "payload", "state", "due_at", "attempts", "created_at"),
 )
 # What tells the ids of two calls in the same microsecond apart; with time and index an id has 32 digits.
@@ -62,8 +62,8 @@ _AHEAD = (
 )
 
 
-# What a task about an event is about: its subject, and the event's id; None where no event is behind it.
-Duty = tuple[str, str | None]
+# What a task about an event is about: its subject, and the event's place in the log; None where no event is behind it.
+Duty = tuple[str, int | None]
 
 
 class NewTask(NamedTuple):
@@ -71,7 +71,8 @@ class NewTask(NamedTuple):
 
     kind: str
     subject: str
-    event_id: str | None = None
+    # Of the event it is about, in the log.
+    event_position: int | None = None
     payload: Mapping[str, object] = MappingProxyType({})
 
 
@@ -84,7 +85,7 @@ class Claim:
     subject: str
     # Ids of every task this claim closes: one, or all open ones of the subject where the kind coalesces.
     ids: tuple[str, ...]
-    event_id: str | None
+    event_position: int | None
     payload: Mapping[str, Any]
     attempts: int
 
@@ -110,7 +111,7 @@ class Tasks:
         """Add tasks in their order, due now; returns their ids."""
         ids: list[str] = []
         for (kind, payload), alike in itertools.groupby(new, lambda task: (task.kind, json_text(dict(task.payload)))):
-            duties = [(task.subject, task.event_id) for task in alike]
+            duties = [(task.subject, task.event_position) for task in alike]
             ids += self._insert(connection, kind, payload, duties, now)
         return ids
 
@@ -174,7 +175,7 @@ class Tasks:
             kind=row.kind,
             subject=row.subject,
             ids=tuple(ids),
-            event_id=row.event_id,
+            event_position=row.event_position,
             payload=row.payload,
             attempts=row.attempts + 1,
         )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from tests.runtime_kit import Bench, Listening, bench_at, eventually, receiver
 from worker.clock import SystemClock
-from worker.db.tables import tasks
+from worker.db.tables import events, tasks
 from worker.dead_letters import DeadLetters
 from worker.errors import DatabaseUnavailable
 from worker.kinds import COMPLETION, MIRROR
@@ -101,8 +101,9 @@ def test_what_failed_before_takes_no_place_of_what_did_not(bench: Bench) -> None
     with receiver(hang=1.0, subjects=0.8, hang_seconds=300.0) as listening:
         appended = bench.changes(400, orders=False)
         hanging = [event.id for event in appended if listening.meets_faults(event.subject)]
+        hung = sa.select(events.c.position).where(events.c.id.in_(hanging))
         with bench.database.write() as connection:
-            connection.execute(sa.update(tasks).where(tasks.c.event_id.in_(hanging)).values(attempts=1))
+            connection.execute(sa.update(tasks).where(tasks.c.event_position.in_(hung)).values(attempts=1))
         with bench.engine(mirror=bench.mirror(listening.url, seconds=120.0)):
             done = eventually(lambda: bench.states(MIRROR).get("done", 0) == 400 - len(hanging))
             out = _answered(listening, "hang")

@@ -42,7 +42,8 @@ def test_an_event_gets_the_tasks_of_its_subscribers_in_the_same_transaction(data
         (event,) = _log().append(connection, [_draft()], NOON)
 
     with database.read() as connection:
-        rows = connection.execute(sa.select(tasks.c.kind, tasks.c.subject, tasks.c.event_id)).all()
+        joined = tasks.join(events, events.c.position == tasks.c.event_position)
+        rows = connection.execute(sa.select(tasks.c.kind, tasks.c.subject, events.c.id).select_from(joined)).all()
     assert [tuple(row) for row in rows] == [("mirror", "/accounts/acme.logistic.cloud|deliveries/1", event.id)]
 
 
@@ -93,10 +94,10 @@ def test_the_tasks_of_a_kind_are_in_the_order_of_their_facts_whatever_types_thos
         told = log.append(connection, [_draft(str(n))._replace(type=kind) for n, kind in enumerate(types)], NOON)
 
     with database.read() as connection:
-        about = connection.execute(sa.select(tasks.c.event_id).order_by(tasks.c.number)).scalars().all()
-        rows = connection.execute(sa.select(events.c.id).order_by(events.c.position)).scalars().all()
-    assert about == [event.id for event in told]
-    assert rows == about
+        about = connection.execute(sa.select(tasks.c.event_position).order_by(tasks.c.number)).scalars().all()
+        rows = connection.execute(sa.select(events.c.position, events.c.id).order_by(events.c.position)).all()
+    assert [row.id for row in rows] == [event.id for event in told]
+    assert [row.position for row in rows] == about
 
 
 def test_a_fact_that_comes_true_again_is_another_event(database: Database) -> None:

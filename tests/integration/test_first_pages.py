@@ -100,12 +100,12 @@ def _keep(database: Database, gathered: Sequence[Gathered]) -> Recorded:
 def _everything(database: Database) -> list[list[tuple[Any, ...]]]:
     """Rows, events and tasks, but for the places where they stand: those of whole pages come first."""
     with database.read() as connection:
-        found = [[tuple(row) for row in connection.execute(sa.select(table))] for table in TABLES]
-    rows, log, duties = found
+        rows, log, duties = [connection.execute(sa.select(table)).all() for table in TABLES]
+    told = {row.position: row.id for row in log}
     return [
-        sorted(rows, key=str),
-        sorted((row[1:] for row in log), key=str),
-        sorted((row[2:] for row in duties), key=str),
+        sorted(map(tuple, rows), key=str),
+        sorted((tuple(row[1:]) for row in log), key=str),
+        sorted(((told[row.event_position], row.kind, row.subject, *row[5:]) for row in duties), key=str),
     ]
 
 

@@ -156,8 +156,9 @@ def test_events_are_mirrored_again_by_hand(bench: Bench) -> None:
         appended = bench.changes(3, orders=False)
         mirror = bench.mirror(listening.url)
         _deliver(bench, mirror)
+        place = sa.select(events.c.position).where(events.c.id == appended[2].id).scalar_subquery()
         with bench.database.write() as connection:
-            connection.execute(sa.delete(tasks).where(tasks.c.event_id == appended[2].id))
+            connection.execute(sa.delete(tasks).where(tasks.c.event_position == place))
         again = MirrorAgain(database=bench.database, tasks=bench.tasks)
         span = timedelta(minutes=1)
         with bench.database.read() as connection:

@@ -10,16 +10,26 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
 from tests.customer_kit import delivery_row
 from worker.clock import SystemClock
 from worker.db import Database
-from worker.db.tables import deliveries, metadata, tasks
+from worker.db.tables import deliveries, events, metadata, tasks
 from worker.db.upgrade import _config, require_current, upgrade
 from worker.errors import DatabaseUnavailable, NotReady
 from worker.events import OrderKey
 from worker.reading.delivery_rows import facts_of_row
 from worker.standing import LineItem
+
+# Tasks as they were before they named their event by its place.
+TASKS_BEFORE = sa.Table(
+    "tasks",
+    sa.MetaData(),
+    *(sa.Column(column.name, column.type) for column in tasks.columns if column.name != "event_position"),
+    sa.Column("event_id", sa.Text),
+)
+PARTIAL = ("ix_tasks_open", "ix_tasks_due", "ix_tasks_sent", "ix_tasks_ended_at")
 
 
 @pytest.fixture
@@ -92,15 +102,15 @@ def test_what_is_still_to_be_done_about_an_order_is_found_under_its_new_name(bla
         command.downgrade(_config(connection), "0009")
         for kind, subject in names.items():
             for state in ("waiting", "done", "discarded"):
-                connection.execute(sa.insert(tasks), _task(kind, subject, state))
-        connection.execute(sa.insert(tasks), {**_task(*odd, "waiting"), "id": "odd", "event_id": "evt_odd"})
+                connection.execute(sa.insert(TASKS_BEFORE), _task(kind, subject, state))
+        connection.execute(sa.insert(TASKS_BEFORE), {**_task(*odd, "waiting"), "id": "odd", "event_id": "evt_odd"})
     upgrade(blank)
     with blank.read() as connection:
         rows = connection.execute(sa.select(tasks).order_by(tasks.c.number.desc())).all()
         after = {(row.kind, row.state): row.subject for row in rows}
     with blank.write() as connection:
         command.downgrade(_config(connection), "0009")
-        again = {(row.kind, row.subject) for row in connection.execute(sa.select(tasks))}
+        again = {(row.kind, row.subject) for row in connection.execute(sa.select(TASKS_BEFORE))}
 
     for state in ("waiting", "discarded"):
         assert after["completion", state] == OrderKey("a", 7, "PO|1").text == "a|#PO|1|7"
@@ -110,6 +120,54 @@ def test_what_is_still_to_be_done_about_an_order_is_found_under_its_new_name(bla
     assert {kind: after[kind, "done"] for kind in names} == names
     assert again == {*names.items(), odd}
     assert rows[0].subject == odd[1]
+
+
+def test_a_task_names_the_same_event_by_its_place_as_by_its_id(blank: Database) -> None:
+    """Whose event the log no longer holds names none; there and back."""
+    upgrade(blank)
+    with blank.write() as connection:
+        command.downgrade(_config(connection), "0010")
+        for place in (7, 9):
+            connection.execute(sa.insert(events), _event(place))
+        for place in (9, 7, 8):
+            task = _task("mirror", f"deliveries/{place}", "waiting")
+            connection.execute(sa.insert(TASKS_BEFORE), {**task, "id": str(place), "event_id": f"evt_{place}"})
+    upgrade(blank)
+    with blank.write() as connection:
+        after = {row.id: row.event_position for row in connection.execute(sa.select(tasks))}
+        command.downgrade(_config(connection), "0010")
+        again = {row.id: row.event_id for row in connection.execute(sa.select(TASKS_BEFORE))}
+
+    assert after == {"7": 7, "8": None, "9": 9}
+    assert again == {"7": "evt_7", "8": None, "9": "evt_9"}
+
+
+@pytest.mark.parametrize("odd", [{"state": "lost"}, {"state": "running"}, {"kind": "mirror"}])
+def test_a_table_that_was_made_anew_refuses_what_it_refused_before(blank: Database, odd: dict[str, object]) -> None:
+    """SQLite changes a table by making another one: what it checks comes along."""
+    upgrade(blank)
+    task = {key: value for key, value in _task("mirror", "s", "waiting").items() if key != "event_id"}
+    with blank.write() as connection:
+        connection.execute(sa.insert(tasks), {**task, "event_position": 1})
+        connection.execute(sa.insert(tasks), {**task, "event_position": 1, "id": "2", "kind": "other"})
+
+    with pytest.raises(IntegrityError), blank.write() as connection:
+        connection.execute(sa.insert(tasks), {**task, "event_position": 1, "id": "3", "kind": "another", **odd})
+
+
+def test_indexes_of_a_table_that_was_made_anew_keep_their_conditions(blank: Database) -> None:
+    """The relay asks for open tasks many times a second, among millions that have ended."""
+    upgrade(blank)
+    with blank.read() as connection:
+        indexes = {index["name"]: index["dialect_options"] for index in sa.inspect(connection).get_indexes("tasks")}
+
+    assert all(f"{blank.url.get_backend_name()}_where" in indexes[name] for name in PARTIAL)
+
+
+def _event(place: int) -> dict[str, object]:
+    now = SystemClock().now()
+    about = {"id": f"evt_{place}", "source": "/s", "subject": f"deliveries/{place}", "type": "t", "data": {}}
+    return {"position": place, "sequence": 1, "time": now, "recorded_at": now, **about}
 
 
 def _task(kind: str, subject: str, state: str) -> dict[str, object]:

@@ -107,6 +107,20 @@ class BulkInsert:
         return f"INSERT OR FAIL INTO {quote(self._table.name)} ({names}) SELECT {chosen} FROM (VALUES {rows})"  # noqa: S608
 
 
+def next_numbers(connection: sa.Connection, key: sa.Column[int], count: int) -> Sequence[int]:
+    """So many numbers for rows to be inserted, ascending, of a key that the database counts by itself otherwise.
+
+    On SQLite they go on from the highest, as its own do: whoever writes is alone. On PostgreSQL they are drawn from the
+    key's sequence, and others may draw in between.
+    """
+    if connection.dialect.name == "sqlite":
+        highest = connection.execute(sa.select(sa.func.coalesce(sa.func.max(key), 0))).scalar_one()
+        return range(highest + 1, highest + 1 + count)
+    sequence = sa.func.pg_get_serial_sequence(key.table.name, key.name)
+    drawn = sa.select(sa.func.nextval(sequence)).select_from(sa.func.generate_series(1, count))
+    return sorted(connection.execute(drawn).scalars())
+
+
 def _text(value: Value) -> Value:
     return value.decode() if isinstance(value, bytes) else value
 

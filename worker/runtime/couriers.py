@@ -95,7 +95,7 @@ class Couriers:
             return
         with self._lock:
             for claim in claims:
-                self._lines[claim.attempts > 1].append(_Letter(claim, events.get(str(claim.event_id))))
+                self._lines[claim.attempts > 1].append(_Letter(claim, events.get(claim.event_position)))
         self._send_out()
 
     def start(self) -> None:

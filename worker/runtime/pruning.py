@@ -46,7 +46,7 @@ class Pruning:
         # A task of an event goes with its event: its row is what keeps the duty from being done twice.
         old = (
             sa.select(tasks.c.number)
-            .where(tasks.c.state == TaskState.DONE, tasks.c.ended_at < before, tasks.c.event_id.is_(None))
+            .where(tasks.c.state == TaskState.DONE, tasks.c.ended_at < before, tasks.c.event_position.is_(None))
             .limit(_CHUNK)
         )
         gone = 0
@@ -68,31 +68,32 @@ class Pruning:
             with self._database.write() as connection:
                 rows = connection.execute(_old_events(before, after)).all()
                 needed = _needed(connection, rows)
-                free = [row.id for row in rows if row.id not in needed]
-                connection.execute(sa.delete(tasks).where(tasks.c.event_id.in_(free)))
-                connection.execute(sa.delete(events).where(events.c.id.in_(free)))
+                free = [row.position for row in rows if row.position not in needed]
+                connection.execute(sa.delete(tasks).where(tasks.c.event_position.in_(free)))
+                connection.execute(sa.delete(events).where(events.c.position.in_(free)))
             gone += len(free)
             if len(rows) < _CHUNK:
                 return gone
             after = rows[-1].position
 
 
-def _old_events(before: datetime, after: int) -> sa.Select[tuple[int, str, str, str]]:
+def _old_events(before: datetime, after: int) -> sa.Select[tuple[int, str, str]]:
     return (
-        sa.select(events.c.position, events.c.id, events.c.source, events.c.subject)
+        sa.select(events.c.position, events.c.source, events.c.subject)
         .where(events.c.recorded_at < before, events.c.position > after, events.c.source != REGISTRY_SOURCE)
         .order_by(events.c.position)
         .limit(_CHUNK)
     )
 
 
-def _needed(connection: sa.Connection, rows: Sequence[sa.Row[tuple[int, str, str, str]]]) -> set[str]:
-    """The ids of those events that must stay: an open task or a dead letter wants them, or a firing rests on them."""
-    ids = [row.id for row in rows]
-    wanted = sa.select(tasks.c.event_id).where(tasks.c.event_id.in_(ids), tasks.c.state != TaskState.DONE)
-    needed = {str(found) for found in connection.execute(wanted).scalars()}
+def _needed(connection: sa.Connection, rows: Sequence[sa.Row[tuple[int, str, str]]]) -> set[int]:
+    """Where those events stand that must stay: an open task or a dead letter wants them, or a firing rests on them."""
+    about = tasks.c.event_position
+    places = [row.position for row in rows]
+    wanted = sa.select(about).where(about.in_(places), tasks.c.state != TaskState.DONE)
+    needed = set(connection.execute(wanted).scalars())
     subjects = _subjects_of_firings(connection)
-    return needed | {row.id for row in rows if (row.source, row.subject) in subjects}
+    return needed | {row.position for row in rows if (row.source, row.subject) in subjects}
 
 
 def _subjects_of_firings(connection: sa.Connection) -> set[tuple[str, str]]:

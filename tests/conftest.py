@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from tests.databases import migrated, newest_file
 from tests.services import PostgresServer, RedisServer, ServiceMissingError, postgres, redis_server
 
 # A test that runs many combinations records a property that begins so, with their number; the sums are printed.
 COUNTED = "counted: "
+SQLITE_FILE = "waybill.db"
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
@@ -41,13 +43,46 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The URL of an SQLite file that does not exist yet."""
-    return f"sqlite:///{tmp_path / 'waybill.db'}"
+    return f"sqlite:///{tmp_path / SQLITE_FILE}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database: the test runs once on SQLite and once on PostgreSQL."""
     fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_to_copy(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database at the newest revision, to be copied."""
+    url = postgres_server.create()
+    with migrated(url):
+        pass
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres_server: PostgresServer, postgres_to_copy: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the test's own, at the newest revision."""
+    url = postgres_server.create(like=postgres_to_copy)
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_url: str, tmp_path: Path) -> str:
+    """The URL of an empty SQLite file at the newest revision."""
+    (tmp_path / SQLITE_FILE).write_bytes(newest_file())
+    return sqlite_url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """An empty database at the newest revision: the test runs once on SQLite and once on PostgreSQL."""
+    fixture = {"sqlite": "migrated_sqlite_url", "postgresql": "migrated_postgres_url"}[request.param]
     url: str = request.getfixturevalue(fixture)
     return url
 

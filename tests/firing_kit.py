@@ -27,12 +27,12 @@ from connectors.simulated.registry_server import RegistryCredentials, RegistrySe
 from connectors.simulated.switches import Panel, RegistrySwitches
 from tests.client_kit import Kit
 from tests.clocks import NOON, ManualClock
+from tests.databases import to_newest
 from tests.order_kit import ACCOUNT, CUSTOMER, NUMBER, delivery, link, order_row
 from tests.recheck_kit import at_once
 from worker.checkpoints import Checkpoint
 from worker.db import Database
 from worker.db.tables import attempts, firing_history, orders, readings, switches
-from worker.db.upgrade import upgrade
 from worker.event_log import EventLog
 from worker.events import OrderKey
 from worker.firing.assembly import FiringParts, assemble
@@ -190,7 +190,7 @@ class Bench:
         **policy: Any,  # noqa: ANN401 - any setting of the policy
     ) -> None:
         if migrate:
-            upgrade(database)
+            to_newest(database)
         self.database = database
         self.clock = clock
         self.twin = twin

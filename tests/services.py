@@ -41,9 +41,15 @@ _POSTGRES_OPTIONS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    # The log may lie in memory.
+    "max_wal_size": "128MB",
     "max_connections": "200",
     "timezone": "UTC",
 }
+# Linux keeps this folder in memory. A database is three hundred files, and hundreds of databases are made.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
+# Bytes that must be free there: many times what two servers use.
+_ROOM = 2 * 1024**3
 _SERIAL = count(1)
 
 
@@ -113,16 +119,26 @@ class PostgresServer:
         self._url = url
         self.process = process
 
-    def create(self) -> str:
-        """Create an empty database and return its URL, `postgresql+psycopg://…`."""
+    def create(self, *, like: str | None = None) -> str:
+        """Create a database and return its URL, `postgresql+psycopg://…`.
+
+        It is empty, or a copy of the one at the URL `like`, to which nobody may be connected.
+        """
         name = f"waybill_test_{os.getpid()}_{next(_SERIAL)}"
-        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
+        template = "template0" if like is None else _name_of(like)
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' {}")
+        self._execute(statement.format(sql.Identifier(name), sql.Identifier(template), self._strategy))
         return _with_database(self._url, name).replace("postgresql://", "postgresql+psycopg://", 1)
 
     def drop(self, url: str) -> None:
         """Drop a database that `create` made, whoever is still connected to it."""
-        name = url.rsplit("/", 1)[1].partition("?")[0]
-        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(_name_of(url))))
+
+    @property
+    def _strategy(self) -> sql.SQL:
+        # Our own does not wait for the disk, so copying files is quicker than logging each page. Somebody else's may be
+        # older than the choice.
+        return sql.SQL("" if self.process is None else "STRATEGY FILE_COPY")
 
     def _execute(self, statement: sql.Composed) -> None:
         with closing(psycopg.connect(self._url, autocommit=True)) as connection:
@@ -149,8 +165,8 @@ def postgres(environment: Mapping[str, str]) -> Iterator[PostgresServer]:
     if named is not None:
         yield PostgresServer(named.replace("postgresql+psycopg://", "postgresql://", 1), None)
         return
-    with _folder("waybill-postgres-") as folder:
-        yield from _own_postgres(folder)
+    with _folder("waybill-postgres-") as folder, _folder("waybill-postgres-", place=_quick_place()) as quick:
+        yield from _own_postgres(folder, quick / "data")
 
 
 @contextmanager
@@ -164,10 +180,9 @@ def redis_server(environment: Mapping[str, str], *, number: int) -> Iterator[Red
         yield from _own_redis(folder)
 
 
-def _own_postgres(folder: Path) -> Iterator[PostgresServer]:
+def _own_postgres(folder: Path, data: Path) -> Iterator[PostgresServer]:
     user = "nobody" if os.geteuid() == 0 else None
     programs = _postgres_programs(folder, private=user is not None)
-    data = folder / "data"
     _initialise(programs, data, user)
     port = _free_port()
     url = f"postgresql://postgres@{LOOPBACK}:{port}/postgres"
@@ -257,13 +272,21 @@ def _redis_answers(url: str) -> bool:
 
 
 @contextmanager
-def _folder(prefix: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+def _folder(prefix: str, *, place: Path | None = None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=place, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         yield folder
+
+
+def _quick_place() -> Path | None:
+    """A place in memory with enough room; None: wherever temporary folders are made."""
+    with suppress(OSError):
+        if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _ROOM:
+            return _MEMORY
+    return None
 
 
 def _as_user(name: str | None) -> _User:
@@ -277,6 +300,10 @@ def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _name_of(url: str) -> str:
+    return url.rsplit("/", 1)[1].partition("?")[0]
 
 
 def _with_database(url: str, name: str) -> str:

@@ -9,10 +9,10 @@ import pytest
 from tests import reading_removals as without
 from tests import reading_stories as stories
 from tests.clocks import ManualClock
+from tests.databases import to_newest
 from tests.reading_kit import Bench
 from tests.reading_stories import LAG, SIZE, Stage
 from worker.db import Database
-from worker.db.upgrade import upgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def stage(tmp_path: Path) -> Stage:
     """An account whose answers hold three rows."""
     clock = ManualClock()
     database = Database(f"sqlite:///{tmp_path}/w.db", clock)
-    upgrade(database)
+    to_newest(database)
     return Stage(Bench(database, clock, page_size=SIZE, lag=LAG))
 
 

@@ -18,10 +18,11 @@ from worker.states import FiringState
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(migrated_url: str) -> Iterator[Database]:
     """An empty database at the newest revision."""
-    with migrated(database_url) as database:
-        yield database
+    database = Database(migrated_url, SystemClock())
+    yield database
+    database.close()
 
 
 @pytest.fixture(scope="session")
@@ -85,9 +86,9 @@ def empty(tmp_path: Path, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def each_desk(database_url: str) -> Iterator[Desk]:
+def each_desk(migrated_url: str) -> Iterator[Desk]:
     """A desk for writing at the warehouse, on each database in turn."""
-    with desk(database_url) as made:
+    with desk(migrated_url) as made:
         yield made
 
 

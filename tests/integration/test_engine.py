@@ -36,9 +36,9 @@ def bench(sqlite_url: str) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def shared(postgres_url: str) -> Iterator[Bench]:
+def shared(migrated_postgres_url: str) -> Iterator[Bench]:
     """A bench on PostgreSQL."""
-    with bench_at(postgres_url) as made:
+    with bench_at(migrated_postgres_url) as made:
         yield made
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from tests.clocks import NOON
+from tests.databases import to_newest
 from worker.clock import SystemClock
 from worker.db import Database
 from worker.db.tables import events, tasks
-from worker.db.upgrade import upgrade
 from worker.event_log import EventLog, Subscription, load_event
 from worker.events import EventDraft, EventType
 from worker.tasks import KindRule, Tasks
@@ -134,7 +134,7 @@ def test_appending_nothing_writes_nothing(database: Database) -> None:
 
 def _scratch(path: Path) -> Database:
     database = Database(f"sqlite:///{path}.db", SystemClock())
-    upgrade(database)
+    to_newest(database)
     return database
 
 

@@ -168,9 +168,9 @@ def test_a_registry_that_the_database_does_not_belong_to_is_not_even_asked(bench
 
 
 @pytest.fixture
-def postgres_bench(postgres_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
+def postgres_bench(migrated_postgres_url: str, clock: ManualClock, twin: Twin) -> Iterator[Bench]:
     """Firing on PostgreSQL."""
-    with migrated(postgres_url, clock) as database, closing(Bench(database, clock, twin)) as bench:
+    with migrated(migrated_postgres_url, clock) as database, closing(Bench(database, clock, twin)) as bench:
         yield bench
 
 

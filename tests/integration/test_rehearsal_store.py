@@ -17,11 +17,9 @@ from worker.states import ResponseState
 
 
 @pytest.fixture
-def database(database_url: str) -> Database:
+def database(migrated_url: str) -> Database:
     """A migrated database."""
-    made = Database(database_url, SystemClock())
-    upgrade(made)
-    return made
+    return Database(migrated_url, SystemClock())
 
 
 def test_a_lost_database_can_be_migrated_anew(database: Database) -> None:
@@ -73,10 +71,9 @@ def test_the_facts_of_a_new_database_are_none(database: Database) -> None:
     database.close()
 
 
-def test_only_long_waits_are_cut_short(sqlite_url: str) -> None:
+def test_only_long_waits_are_cut_short(migrated_sqlite_url: str) -> None:
     """What is due in a moment keeps its time, and so does what is being done."""
-    database = Database(sqlite_url, ManualClock())
-    upgrade(database)
+    database = Database(migrated_sqlite_url, ManualClock())
     waits = {"soon": 2.0, "late": 300.0}
     with database.write() as connection:
         connection.execute(sa.insert(tasks), [task(name, seconds) for name, seconds in waits.items()])

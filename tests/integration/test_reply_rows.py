@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from connectors.barmate_records import ResponseType
 from tests.clocks import NOON, ManualClock
 from worker.db import Database
-from worker.db.upgrade import upgrade
 from worker.errors import BrokenInvariant, LostClaim
 from worker.responding import reply_rows
 from worker.responding.reply_rows import Reply
@@ -22,10 +21,9 @@ WORDS = Words(type=ResponseType.ACCEPT, reference="LS1")
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(migrated_url: str) -> Iterator[Database]:
     """An empty database."""
-    made = Database(database_url, ManualClock())
-    upgrade(made)
+    made = Database(migrated_url, ManualClock())
     yield made
     made.close()
 

@@ -1,10 +1,12 @@
 """What every test may ask for: scratch databases, a Redis, both on real servers."""
 
 import os
+import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 from _pytest.terminal import TerminalReporter
 
@@ -23,6 +25,22 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         counts.update({name: int(str(value)) for name, value in report.user_properties if name.startswith(COUNTED)})
     for name, count in sorted(counts.items()):
         terminalreporter.write_line(f"{name.removeprefix(COUNTED)}: {count} run")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The environment as it was found; in that of the tests a single authority is trusted.
+
+    They talk to loopback without TLS, and every client reads whom to trust: 150 authorities take longer than many a
+    test, here and in the processes that are started.
+    """
+    found = dict(os.environ)
+    authority = ssl.DER_cert_to_PEM_cert(httpx.create_ssl_context(trust_env=False).get_ca_certs(binary_form=True)[0])
+    file = tmp_path_factory.mktemp("trust") / "authority.pem"
+    file.write_text(authority)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,14 @@
-"""Mistakes of an operator, made with the real command: one sentence, the exit status of DESIGN §8, nothing changed."""
+"""Mistakes of an operator: one sentence, the exit status of DESIGN §8, nothing changed.
+
+Wrong settings and an unreachable database are met by the real command, the rest in this process, which is much quicker.
+"""
 
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Done, waybill
+from tests.cli_kit import Done, Shell, waybill
 from tests.local_server import closed_port, reply, serving
 from tests.order_kit import CREDIT_ORDER
 
@@ -22,6 +25,18 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = waybill(folder, "orders", "import", "good.csv")
     assert (done.status, done.out) == (0, "1 link added, 0 changed, 0 unchanged.\n"), done.err
     return folder
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Commands in an empty folder."""
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def shell_there(imported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """Commands in the folder into whose database a link was imported."""
+    return Shell(imported, monkeypatch, capsys)
 
 
 def content_of(folder: Path) -> str:
@@ -68,36 +83,36 @@ def test_wrong_settings_are_a_sentence_each_and_make_nothing(tmp_path: Path) -> 
     ],
 )
 def test_a_malformed_links_file_is_one_sentence_and_nothing_is_taken(
-    imported: Path, tmp_path: Path, content: str | bytes, place: str, what: str
+    shell_there: Shell, tmp_path: Path, content: str | bytes, place: str, what: str
 ) -> None:
     """A bad row is named by line and column; what was there before is untouched."""
     file = tmp_path / "links.csv"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    before = content_of(imported)
-    done = waybill(imported, "orders", "import", str(file))
+    before = content_of(shell_there.folder)
+    done = shell_there("orders", "import", str(file))
 
     assert (done.status, done.out) == (2, "")
     assert len(sentences(done)) == 1
     assert "links.csv" in done.err
     assert place in done.err
     assert what in done.err
-    assert content_of(imported) == before
+    assert content_of(shell_there.folder) == before
 
 
 @pytest.mark.parametrize("command", [("orders", "explain"), ("credits", "approve"), ("enqueue", "fire")])
-def test_an_unknown_purchase_order_is_exit_2(imported: Path, command: tuple[str, ...]) -> None:
+def test_an_unknown_purchase_order_is_exit_2(shell_there: Shell, command: tuple[str, ...]) -> None:
     """A number that no order has is told with where to look."""
-    done = waybill(imported, *command, "PO-404")
+    done = shell_there(*command, "PO-404")
 
     assert (done.status, done.out) == (2, "")
     assert done.err == "There is no order 'PO-404'; `waybill orders list` shows those there are.\n"
 
 
-def test_an_unreachable_warehouse_is_exit_3(tmp_path: Path) -> None:
+def test_an_unreachable_warehouse_is_exit_3(shell: Shell) -> None:
     """A one-shot command does not wait for better times: it says who could not be reached, and what to check."""
     address = f"http://127.0.0.1:{closed_port()}/api"
-    settings = {"LOGISTIC_CLOUD__BASE_URL": address, "LOGISTIC_CLOUD__API_KEY": KEY}
-    done = waybill(tmp_path, "enqueue", "poll", "--wait", settings=settings)
+    shell.set(LOGISTIC_CLOUD__BASE_URL=address, LOGISTIC_CLOUD__API_KEY=KEY, LOGISTIC_CLOUD__REQUESTS_PER_SECOND="1000")
+    done = shell("enqueue", "poll", "--wait")
 
     assert done.status == 3
     assert len(sentences(done)) == 1
@@ -105,11 +120,11 @@ def test_an_unreachable_warehouse_is_exit_3(tmp_path: Path) -> None:
     assert KEY not in done.err
 
 
-def test_a_refused_key_is_exit_3(tmp_path: Path) -> None:
+def test_a_refused_key_is_exit_3(shell: Shell) -> None:
     """401 is told with the remedy, and the key stays secret."""
     with serving(reply(401, {"message": f"bad key {KEY}"})) as warehouse:
-        settings = {"LOGISTIC_CLOUD__BASE_URL": f"{warehouse.url}/api", "LOGISTIC_CLOUD__API_KEY": KEY}
-        done = waybill(tmp_path, "enqueue", "poll", "--wait", settings=settings)
+        shell.set(LOGISTIC_CLOUD__BASE_URL=f"{warehouse.url}/api", LOGISTIC_CLOUD__API_KEY=KEY)
+        done = shell("enqueue", "poll", "--wait")
 
     assert done.status == 3
     assert len(sentences(done)) == 1
@@ -117,14 +132,10 @@ def test_a_refused_key_is_exit_3(tmp_path: Path) -> None:
     assert KEY not in done.err + done.out
 
 
-def test_an_unreachable_registry_is_exit_3(imported: Path) -> None:
+def test_an_unreachable_registry_is_exit_3(shell_there: Shell) -> None:
     """`reconcile` needs the registry and says that it is not there."""
-    settings = {
-        "ISOMETRIC__BASE_URL": f"http://127.0.0.1:{closed_port()}/registry/v0",
-        "ISOMETRIC__ACCESS_TOKEN": "token-of-the-tests",
-        "ISOMETRIC__CLIENT_SECRET": "secret-of-the-tests",
-    }
-    done = waybill(imported, "reconcile", settings=settings)
+    shell_there.know_registry(f"http://127.0.0.1:{closed_port()}/registry/v0")
+    done = shell_there("reconcile")
 
     assert (done.status, done.out) == (3, "")
     assert len(sentences(done)) == 1

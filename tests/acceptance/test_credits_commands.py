@@ -1,4 +1,7 @@
-"""The commands under `credits`, end to end: between them real runs against the twins of warehouse and registry."""
+"""The commands under `credits`, end to end: between them whole runs against the twins of warehouse and registry.
+
+All of them in this process, each from its arguments to its exit status: a new one for each takes seconds.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,7 +11,7 @@ import pytest
 
 from connectors.simulated.warehouse import Warehouse
 from connectors.simulated.warehouse_server import WarehouseServer
-from tests.cli_kit import Done, Shell, waybill
+from tests.cli_kit import Done, Shell
 from tests.clocks import ManualClock
 from tests.firing_kit import ORDER, OTHER_ORDER, Twin
 from tests.reading_kit import record
@@ -35,7 +38,7 @@ class World:
         for number, (purchase_order, _, _) in enumerate(LINKS, start=1):
             days = 5 if purchase_order in BEFORE_GOING_LIVE else 1
             self._complete(warehouse.warehouse, number, purchase_order, now - timedelta(days=days))
-        self.settings = {
+        settings = {
             "LOGISTIC_CLOUD__BASE_URL": warehouse.url,
             "LOGISTIC_CLOUD__API_KEY": KEY,
             "LOGISTIC_CLOUD__REQUESTS_PER_SECOND": "1000",
@@ -51,15 +54,15 @@ class World:
             "CREDITS__MAX_KG_PER_DELIVERY": "400",
             "WEB__PORT": "0",
         }
-        shell.set(**self.settings)
+        shell.set(**settings)
 
     def __call__(self, *arguments: str) -> Done:
-        """Run a command in this process: a new one for each takes seconds."""
+        """Run a command."""
         return self.shell(*arguments)
 
     def run(self) -> dict[str, str]:
         """Work until nothing is due; the state of each firing by purchase order, `PO/1` for a supplement."""
-        done = waybill(self.shell.folder, "run", "--until-idle", "--patience", "1", settings=self.settings)
+        done = self("run", "--until-idle", "--patience", "1")
         assert done.status == 0, done.err[-2000:]
         return self.states()
 

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 from settings.catalogue import Known, catalogue
+from worker.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 # Seconds for the slowest step of the image: installing the locked requirements.
@@ -164,10 +165,7 @@ def test_the_image_runs_waybill_as_nobody_special() -> None:
 @pytest.mark.parametrize("command", ["run", "scheduler", "work", "web", "status"])
 def test_every_command_the_container_files_use_exists(command: str) -> None:
     """What compose and the image start, the command line knows."""
-    asked = [sys.executable, "-m", "worker", command, "--help"]
-    done = subprocess.run(asked, capture_output=True, text=True, cwd=ROOT, check=False)
-
-    assert done.returncode == 0, done.stderr
+    assert main([command, "--help"]) == 0
 
 
 def test_the_lock_files_name_no_place_to_download_from() -> None:

@@ -1,4 +1,7 @@
-"""`waybill enqueue backfill --wait` as a real process: watched, left off, killed, and gone on with."""
+"""`waybill enqueue backfill --wait` as a real process: watched, left off, killed, and gone on with.
+
+What nobody disturbs is done in this process, which is much quicker.
+"""
 
 import json
 import signal
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from connectors.simulated.warehouse_server import WarehouseServer
-from tests.cli_kit import PATIENCE, command_line, plain_environment, prefixed, waybill
+from tests.cli_kit import PATIENCE, Shell, command_line, plain_environment, prefixed, waybill
 from tests.reading_kit import record
 from tests.warehouse_kit import KEY, served_warehouse
 
@@ -27,10 +30,20 @@ DISTURBED = 60
 def warehouse() -> Iterator[WarehouseServer]:
     """A delivery every minute, the newest two hours old; answers take a while, so that there is a middle."""
     now = datetime.now(UTC)
-    with served_warehouse(slow=1.0, slow_seconds=0.02) as server:
+    with served_warehouse(slow=1.0, slow_seconds=0.01) as server:
         for key in range(1, ROWS + 1):
             server.warehouse.put(key, {"id": key, **record(f"LS{key}")}, at=now - timedelta(minutes=120 + key))
         yield server
+
+
+@pytest.fixture
+def shell(
+    warehouse: WarehouseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    """Commands in this process."""
+    made = Shell(tmp_path, monkeypatch, capsys)
+    made.set(**settings_for(warehouse))
+    return made
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +89,7 @@ def started(folder: Path, warehouse: WarehouseServer, arguments: list[str]) -> s
 
 
 def test_a_backfill_that_is_left_off_and_killed_reads_only_what_is_not_certified(
-    warehouse: WarehouseServer, tmp_path: Path
+    warehouse: WarehouseServer, tmp_path: Path, shell: Shell
 ) -> None:
     """Ctrl-C puts the job back, a kill loses at most the window under way, and the end says what was read."""
     command = ["enqueue", "backfill", *span(), "--wait"]
@@ -104,21 +117,21 @@ def test_a_backfill_that_is_left_off_and_killed_reads_only_what_is_not_certified
     assert warehouse.traffic.requests < LEAST + 1.5 * DISTURBED
 
     asked = warehouse.traffic.requests
-    again = waybill(tmp_path, *command, settings=settings_for(warehouse))
+    again = shell(*command)
 
     assert again.status == 0, again.err
     assert warehouse.traffic.requests - asked == 1
     assert "is certified: 0 rows in 1 request, 0 new, 0 changed." in again.out
 
 
-def test_a_hole_is_told_with_its_reason_and_exit_1(warehouse: WarehouseServer, tmp_path: Path) -> None:
+def test_a_hole_is_told_with_its_reason_and_exit_1(warehouse: WarehouseServer, shell: Shell) -> None:
     """A count that lies is no proof: the command says how much is left open, and where to see why."""
     warehouse.panel.change({"x_total_off": 1})
     now = datetime.now(UTC).replace(microsecond=0)
     ends = [now - timedelta(minutes=130), now - timedelta(minutes=125)]
     command = ["enqueue", "backfill", "--since", ends[0].isoformat(), "--until", ends[1].isoformat(), "--wait"]
-    done = waybill(tmp_path, *command, settings=settings_for(warehouse))
-    shown = waybill(tmp_path, "coverage", "--check", settings=settings_for(warehouse))
+    done = shell(*command)
+    shown = shell("coverage", "--check")
 
     assert done.status == 1
     assert "301 seconds of it could not be proved" in done.out

@@ -182,7 +182,10 @@ def shell(
     """A folder with a database, an account and barmate."""
     made = Shell(tmp_path, monkeypatch, capsys)
     made.set(
-        LOGISTIC_CLOUD__BASE_URL=f"{warehouse.url}/api", LOGISTIC_CLOUD__API_KEY="key-of-the-tests", **_barmate(stage)
+        LOGISTIC_CLOUD__BASE_URL=f"{warehouse.url}/api",
+        LOGISTIC_CLOUD__API_KEY="key-of-the-tests",
+        LOGISTIC_CLOUD__REQUESTS_PER_SECOND="100",
+        **_barmate(stage),
     )
     with made.database():
         return made

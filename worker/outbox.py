@@ -20,7 +20,8 @@ RESEND_SECONDS = 30.0
 # Said so in every query: the indexes of open tasks depend on it.
 _OPEN = tasks.c.ended_at.is_(None)
 _WAITING = tasks.c.state == TaskState.WAITING
-_RUNNING = tasks.c.state == TaskState.RUNNING
+# Whoever runs has a token; said so for the index of those that are out.
+_RUNNING = sa.and_(tasks.c.state == TaskState.RUNNING, tasks.c.token.is_not(None))
 _UNCLAIMED = {"state": TaskState.WAITING, "token": None, "owner": None, "lease_until": None, "sent_at": None}
 
 

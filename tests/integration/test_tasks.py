@@ -3,6 +3,7 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -177,6 +178,26 @@ def test_the_same_job_twice_is_one_task(database: Database, desk: Tasks) -> None
         first, second = desk.add_job(connection, job, NOON), desk.add_job(connection, job, NOON)
 
     assert first == second
+
+
+def test_what_is_out_is_found_without_reading_what_waits(database: Database) -> None:
+    """The relay asks many times a second, and a first reading leaves a million tasks that wait."""
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL plans by what is in the table, and this one is empty")
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(
+        database.engine, "before_cursor_execute", lambda _c, _u, text, given, *_: asked.append((text, given))
+    )
+    with database.write() as connection:
+        outbox.in_flight(connection, NOON)
+        outbox.has_expired(connection, NOON)
+        outbox.release_expired(connection, NOON)
+        outbox.take_over(connection)
+        about_tasks = [(text, given) for text, given in asked if "tasks" in text]
+        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given).all() for text, given in about_tasks]
+
+    assert len(plans) == 6
+    assert all("ix_tasks_out" in str(plan) for plan in plans)
 
 
 def test_what_is_in_flight_is_counted(database: Database, desk: Tasks) -> None:

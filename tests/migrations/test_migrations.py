@@ -29,7 +29,7 @@ TASKS_BEFORE = sa.Table(
     *(sa.Column(column.name, column.type) for column in tasks.columns if column.name != "event_position"),
     sa.Column("event_id", sa.Text),
 )
-PARTIAL = ("ix_tasks_open", "ix_tasks_due", "ix_tasks_sent", "ix_tasks_ended_at")
+PARTIAL = ("ix_tasks_open", "ix_tasks_due", "ix_tasks_out", "ix_tasks_ended_at")
 
 
 @pytest.fixture

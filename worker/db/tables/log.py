@@ -6,6 +6,8 @@ from worker.db.schema import ROW_ID, metadata, one_of, partial_index
 from worker.db.types import Instant
 from worker.states import TaskState
 
+_OUT = "ended_at IS NULL AND (sent_at IS NOT NULL OR token IS NOT NULL)"
+
 events = sa.Table(
     "events",
     metadata,
@@ -56,7 +58,8 @@ tasks = sa.Table(
     # Open is `ended_at IS NULL`, said so in every query: SQLite takes a partial index only for the very same words.
     partial_index("ix_tasks_open", "kind", "subject", "number", where="ended_at IS NULL"),
     partial_index("ix_tasks_due", "kind", "due_at", where="ended_at IS NULL"),
-    partial_index("ix_tasks_sent", "state", "sent_at", where="ended_at IS NULL"),
+    # Those that somebody is at, or that are in a message: few, while a million may wait.
+    partial_index("ix_tasks_out", "state", "sent_at", where=_OUT),
     partial_index("ix_tasks_ended_at", "state", "ended_at", where="ended_at IS NOT NULL"),
 )
 

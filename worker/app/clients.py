@@ -24,7 +24,7 @@ from worker.reading.waits import Waits, WatchedTurns
 # somebody else waits for.
 FAST = 5.0
 # Pages read ahead where it pays: more than are stored at a time on average, and a few megabytes.
-AHEAD_PAGES = 8
+AHEAD_PAGES = 6
 
 Sleep = Callable[[float], None]
 

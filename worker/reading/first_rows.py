@@ -72,10 +72,15 @@ def _orders(account: str, record: DeliveryRecord) -> tuple[str, ...]:
 
 def record_columns(record: DeliveryRecord) -> RecordColumns:
     """The values of `RECORD_COLUMNS`."""
-    updated_at, created = micros(record.updated_at), record.created_at
-    created_at = None if created is None else updated_at if created is record.updated_at else micros(created)
-    unrecognised = json_text(record.unrecognised) if record.unrecognised else "[]"
-    return (*record[:7], updated_at, created_at, record.payload, record.content_hash, unrecognised)
+    head, (updated, created), unrecognised, (digest, payload) = (
+        record[:7],
+        record[7:9],
+        record.unrecognised,
+        record[13:],
+    )
+    updated_at = micros(updated)
+    created_at = None if created is None else updated_at if created is updated else micros(created)
+    return (*head, updated_at, created_at, payload, digest, json_text(unrecognised) if unrecognised else "[]")
 
 
 def told_by_record(account: str, record: DeliveryRecord, previous: Mapping[str, object] | None) -> dict[str, object]:

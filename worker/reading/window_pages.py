@@ -27,7 +27,7 @@ TRIES = 3
 
 # So many pages of a pass are kept together, if each comes within so many seconds: what they write into the same pages
 # of an index is written once. Nobody waits for more, which would leave less to be done while others are asked for.
-TOGETHER = 8
+TOGETHER = 4
 PATIENCE_SECONDS = 0.05
 
 # A page of a pass, and the judgement once there is one.

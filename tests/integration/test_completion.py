@@ -1,20 +1,28 @@
 """Completion as a service: rows, events, readings at the source."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from connectors.errors import Interrupted
+from tests.databases import migrated
 from tests.order_kit import ACCOUNT, CREDIT_ORDER, CUSTOMER, NOON, NUMBER
 from tests.order_store import KEY, QUIET, OrderStore, nothing, row
+from tests.plans import plans_of
 from tests.recheck_kit import rechecked
+from worker.customers.linking import LinkBy, names_by_order, names_by_value
 from worker.db import Database
 from worker.db.tables import orders, set_aside
 from worker.events import OrderKey
+from worker.explain.readings import deliveries_of
 from worker.orders.link_row import LinkRow
+from worker.orders.link_rows import LinkRows
+from worker.orders.order_facts import load_facts
 from worker.orders.order_rows import complete_without_firing, find_orders, list_orders, never_looked_at
 from worker.states import OrderState
 from worker.work import Done
@@ -466,8 +474,23 @@ def test_rows_are_found_that_lost_tasks_would_have_forgotten(store: OrderStore) 
         assert find_orders(connection, NUMBER, customer_id=8) == []
 
 
-def test_numbers_that_are_used_by_many_are_found_by_an_index(database: Database) -> None:
-    """A look under a loose link asks for a number over all accounts."""
-    found = {index["name"]: index["column_names"] for index in sa.inspect(database.engine).get_indexes("deliveries")}
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda connection: never_looked_at(connection, 1),
+        lambda connection: load_facts(connection, KEY, LinkRows()),
+        lambda connection: names_by_order(connection, KEY, LinkBy.NUMBER_PURCHASE_ORDER),
+        lambda connection: names_by_value(connection, {NUMBER, "PO-2"}, LinkBy.NUMBER_PURCHASE_ORDER),
+        lambda connection: deliveries_of(connection, KEY, [3, 4]),
+    ],
+    ids=["never looked at", "facts", "of an order", "by value", "explained"],
+)
+def test_deliveries_are_found_by_their_number_in_its_index(
+    tmp_path: Path, asked: Callable[[sa.Connection], object]
+) -> None:
+    """It holds only those with a number, and a database takes it only where the question says as much."""
+    with migrated(f"sqlite:///{tmp_path}/w.db") as database:
+        plans = plans_of(database, asked, "FROM deliveries")
 
-    assert [name for name, columns in found.items() if columns[0] == "purchase_order"] == ["ix_deliveries_order"]
+    assert plans
+    assert all("ix_deliveries_order" in plan for plan in plans)

@@ -1,15 +1,17 @@
 """Tasks: claimed by one, counted at the claim, closed only with the token."""
 
 import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from tests.clocks import NOON
 from tests.databases import migrated
+from tests.plans import plans_of
 from worker import outbox
 from worker.db import Database
 from worker.errors import LostClaim
@@ -180,24 +182,25 @@ def test_the_same_job_twice_is_one_task(database: Database, desk: Tasks) -> None
     assert first == second
 
 
-def test_what_is_out_is_found_without_reading_what_waits(database: Database) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda connection: outbox.in_flight(connection, NOON),
+        lambda connection: outbox.has_expired(connection, NOON),
+        lambda connection: outbox.release_expired(connection, NOON),
+        outbox.take_over,
+    ],
+    ids=["in flight", "has expired", "release expired", "take over"],
+)
+def test_what_is_out_is_found_without_reading_what_waits(
+    tmp_path: Path, asked: Callable[[sa.Connection], object]
+) -> None:
     """The relay asks many times a second, and a first reading leaves a million tasks that wait."""
-    if not database.is_sqlite:
-        pytest.skip("PostgreSQL plans by what is in the table, and this one is empty")
-    asked: list[tuple[str, Any]] = []
-    sa.event.listen(
-        database.engine, "before_cursor_execute", lambda _c, _u, text, given, *_: asked.append((text, given))
-    )
-    with database.write() as connection:
-        outbox.in_flight(connection, NOON)
-        outbox.has_expired(connection, NOON)
-        outbox.release_expired(connection, NOON)
-        outbox.take_over(connection)
-        about_tasks = [(text, given) for text, given in asked if "tasks" in text]
-        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", given).all() for text, given in about_tasks]
+    with migrated(f"sqlite:///{tmp_path}/w.db") as database:
+        plans = plans_of(database, asked, "tasks")
 
-    assert len(plans) == 6
-    assert all("ix_tasks_out" in str(plan) for plan in plans)
+    assert plans
+    assert all("ix_tasks_out" in plan for plan in plans)
 
 
 def test_what_is_in_flight_is_counted(database: Database, desk: Tasks) -> None:

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from worker.db.schema import metadata, one_of
+from worker.db.schema import metadata, one_of, partial_index
 from worker.db.types import Instant
 from worker.states import CoverageState
 
@@ -59,7 +59,10 @@ deliveries = sa.Table(
     sa.Column("changed_at", Instant, nullable=False),
     # The number first: whether several accounts or customers use it is asked at every look under a link that says
     # neither.
-    sa.Index("ix_deliveries_order", "purchase_order", "customer_id", "account"),
+    # Without those that belong to no order: they would lie in it in the order of customers, each in a page of its own.
+    partial_index(
+        "ix_deliveries_order", "purchase_order", "customer_id", "account", where="purchase_order IS NOT NULL"
+    ),
     sa.Index("ix_deliveries_updated_at", "account", "updated_at"),
 )
 

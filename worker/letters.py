@@ -36,7 +36,8 @@ class Which:
         return (
             sa.select(tasks, events.c.type, events.c.id.label("event_id"))
             .select_from(joined)
-            .where(tasks.c.state == TaskState.DISCARDED, *self._of_tasks())
+            # That they have ended is said too, for the index: they are few among all that was ever done.
+            .where(tasks.c.state == TaskState.DISCARDED, tasks.c.ended_at.is_not(None), *self._of_tasks())
             .order_by(tasks.c.ended_at, tasks.c.number)
         )
 

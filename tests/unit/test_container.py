@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from settings.catalogue import Known, catalogue
-from worker.__main__ import main
+from tests.cli_kit import Shell
 
 ROOT = Path(__file__).parents[2]
 # Seconds for the slowest step of the image: installing the locked requirements.
@@ -163,9 +163,11 @@ def test_the_image_runs_waybill_as_nobody_special() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "scheduler", "work", "web", "status"])
-def test_every_command_the_container_files_use_exists(command: str) -> None:
+def test_every_command_the_container_files_use_exists(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What compose and the image start, the command line knows."""
-    assert main([command, "--help"]) == 0
+    assert Shell(tmp_path, monkeypatch, capsys)(command, "--help").status == 0
 
 
 def test_the_lock_files_name_no_place_to_download_from() -> None:

@@ -32,9 +32,10 @@ _DECIDED = ("state", "reason", "deliveries", "credit_order_id", "late")
 def deliveries_of(connection: sa.Connection, key: OrderKey, counted: Sequence[int]) -> list[Document]:
     """The order's deliveries, and those that a firing of it counted and that have left it since."""
     here = sa.and_(deliveries.c.account == key.account, deliveries.c.id.in_(counted))
-    # Sorted here: to spare itself the sorting, SQLite would read the whole account in the order of its ids.
-    rows = connection.execute(sa.select(deliveries).where(is_of(deliveries, key) | here)).all()
-    return [_delivery(connection, row, key) for row in sorted(rows, key=lambda row: row.id)]
+    # Asked for both at once, or in an order, SQLite would read the whole account.
+    asked = [sa.select(deliveries).where(which) for which in (is_of(deliveries, key), here)]
+    rows = {row.id: row for statement in asked for row in connection.execute(statement)}
+    return [_delivery(connection, row, key) for _, row in sorted(rows.items())]
 
 
 def records_of(connection: sa.Connection, key: OrderKey) -> list[Document]:

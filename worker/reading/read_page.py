@@ -6,6 +6,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
+# Which `normalize` imports when a record needs a close look: here from the start, as its files may change meanwhile.
+import worker.reading.wire  # noqa: F401
 from connectors.logistic_cloud import DeliveryPage, UnreadPage
 from worker.columns import instant_of_micros
 from worker.reading.certificates import PageShape

@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from tests.databases import migrated
 from worker.columns import json_text, micros
 from worker.db import Database
-from worker.db.bulk import Among, BulkInsert
+from worker.db.bulk import Among, BulkInsert, next_numbers
 from worker.db.tables import deliveries, events
 
 MOMENT = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -48,6 +49,27 @@ def test_rows_in_bulk_read_as_rows_that_were_written_one_by_one(database: Databa
         first, second = connection.execute(sa.select(events).order_by(events.c.id)).all()
     assert (first.time, first.recorded_at, first.data) == (second.time, second.recorded_at, second.data)
     assert first.data == document
+
+
+def test_text_that_is_given_in_utf8_is_text_like_any_other(database: Database) -> None:
+    """Nobody who reads it can tell how it was given."""
+    insert = BulkInsert(events, *COLUMNS, utf8=["subject"])
+    given: tuple[bytes | str, ...] = ("Süd \u20ac".encode(), "Süd \u20ac")
+    rows = [(f"evt_{n}", f"/{n}", subject, *_row(n)[3:]) for n, subject in enumerate(given, 1)]
+    with database.write() as connection:
+        insert(connection, rows)
+
+        found = connection.execute(sa.select(events.c.id).where(events.c.subject == "Süd \u20ac")).scalars().all()
+    assert sorted(found) == ["evt_1", "evt_2"]
+
+
+def test_two_who_write_at_once_are_given_different_numbers(postgres_url: str) -> None:
+    """Neither has committed yet; what one was given the other is not, and both go on upwards."""
+    with migrated(postgres_url) as database, database.write() as one, database.write() as other:
+        given = [next_numbers(connection, events.c.position, 3) for connection in (one, other, one)]
+
+    assert len(set().union(*given)) == 9
+    assert all(list(numbers) == sorted(numbers) for numbers in given)
 
 
 @pytest.mark.parametrize("count", [1, 4, 1278])

@@ -2,6 +2,8 @@
 
 import marshal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -71,6 +73,17 @@ def test_whatever_is_odd_is_left_to_a_closer_look(body: bytes) -> None:
     """Only what every first reading looks like is prepared; what else it is, is found and told elsewhere."""
     assert prepare(ACCOUNT, body) is None
     assert first_rows_of(ACCOUNT, body) is None
+
+
+@pytest.mark.parametrize(("module", "has_them"), [("preparing", False), ("read_page", True)])
+def test_who_prepares_pages_starts_without_what_the_worker_has_from_the_start(module: str, has_them: bool) -> None:  # noqa: FBT001
+    """A close look is rare, and its models take longest to import; a worker's files may change before it needs them."""
+    asked = (
+        f"import sys, worker.reading.{module}; print('worker.reading.wire' in sys.modules, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == [str(has_them)] * 2
 
 
 def test_a_line_is_served_page_after_page_until_it_is_closed(line: PageLine) -> None:

@@ -4,6 +4,8 @@ Tasks name their event by its place in the log, where ids come in an order of th
 holds no others, and the index of orders no delivery that belongs to none.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,7 +16,6 @@ depends_on = None
 
 _OF_ORDERS = ("ix_deliveries_order", "deliveries", ["purchase_order", "customer_id", "account"])
 _NUMBERED = sa.text("purchase_order IS NOT NULL")
-_BY_PLACE, _BY_ID = "uq_tasks_event_position_kind_subject", "uq_tasks_event_id_kind_subject"
 _OPEN = sa.text("ended_at IS NULL")
 _OUT = sa.text("ended_at IS NULL AND (sent_at IS NOT NULL OR token IS NOT NULL)")
 
@@ -24,24 +25,29 @@ def upgrade() -> None:
     op.drop_index("ix_deliveries_order", "deliveries")
     op.create_index(*_OF_ORDERS, sqlite_where=_NUMBERED, postgresql_where=_NUMBERED)
     op.drop_index("ix_tasks_sent", "tasks")
-    op.add_column("tasks", sa.Column("event_position", sa.BigInteger(), nullable=True))
-    op.execute("UPDATE tasks SET event_position = (SELECT position FROM events WHERE events.id = tasks.event_id)")
-    with op.batch_alter_table("tasks") as batch:
-        batch.drop_constraint(_BY_ID, type_="unique")
-        batch.create_unique_constraint(_BY_PLACE, ["event_position", "kind", "subject"])
-        batch.drop_column("event_id")
+    _name_events(sa.Column("event_position", sa.BigInteger()), "position", before="event_id", by="id")
     op.create_index("ix_tasks_out", "tasks", ["state", "sent_at"], sqlite_where=_OUT, postgresql_where=_OUT)
 
 
 def downgrade() -> None:
     """Put the ids and the indexes back."""
     op.drop_index("ix_tasks_out", "tasks")
-    op.add_column("tasks", sa.Column("event_id", sa.Text(), nullable=True))
-    op.execute("UPDATE tasks SET event_id = (SELECT id FROM events WHERE events.position = tasks.event_position)")
-    with op.batch_alter_table("tasks") as batch:
-        batch.drop_constraint(_BY_PLACE, type_="unique")
-        batch.create_unique_constraint(_BY_ID, ["event_id", "kind", "subject"])
-        batch.drop_column("event_position")
+    _name_events(sa.Column("event_id", sa.Text()), "id", before="event_position", by="position")
     op.create_index("ix_tasks_sent", "tasks", ["state", "sent_at"], sqlite_where=_OPEN, postgresql_where=_OPEN)
     op.drop_index("ix_deliveries_order", "deliveries")
     op.create_index(*_OF_ORDERS)
+
+
+def _name_events(column: sa.Column[Any], name: str, *, before: str, by: str) -> None:
+    """Let tasks name their events in another way, in a column of its own, where they did in the one of `before`."""
+    op.add_column("tasks", column)
+    events, tasks = (
+        sa.table("events", sa.column(name), sa.column(by)),
+        sa.table("tasks", sa.column(column.name), sa.column(before)),
+    )
+    named = sa.select(events.c[name]).where(events.c[by] == tasks.c[before]).scalar_subquery()
+    op.execute(sa.update(tasks).values({column.name: named}))
+    with op.batch_alter_table("tasks") as batch:
+        batch.drop_constraint(f"uq_tasks_{before}_kind_subject", type_="unique")
+        batch.create_unique_constraint(f"uq_tasks_{column.name}_kind_subject", [column.name, "kind", "subject"])
+        batch.drop_column(before)
